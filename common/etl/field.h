@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a record to a staging row or a reject, by table. A pipeline declares
+ * the fields of a feed; this module reads them from a document and checks
+ * presence, type and range. It knows nothing of any source system.
+ */
+#ifndef ETL_FIELD_H
+#define ETL_FIELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "io/copy.h"
+#include "io/json.h"
+
+enum field_type {
+    FIELD_TEXT,      /* a string */
+    FIELD_INTEGER,   /* a whole number within 2^53 and [minimum, maximum]; staged as bigint */
+    FIELD_DECIMAL,   /* a number, or a string that spells one; its source text is kept; staged as text */
+    FIELD_BOOLEAN,   /* true or false */
+    FIELD_TIME,      /* a string that clock_parse reads; staged as timestamptz */
+    FIELD_TEXT_LIST, /* an array of strings; staged as text[]; null and absent are empty */
+    FIELD_OBJECTS,   /* an array of objects (or one object, as a list of one): of each element the declared
+                        members only; staged as jsonb, one array of objects */
+    FIELD_NEWEST     /* an array of objects: the greatest time of their member "element"; staged as
+                        timestamptz where it has a column */
+};
+
+struct field {
+    const char *column; /* of staging.<feed>; NULL: checked and used, but not staged */
+    const char *path;   /* alternatives separated by "|": the first that is there and not null */
+    enum field_type type;
+    bool required;     /* absent or null: missing_field; so is an empty string */
+    bool is_key;       /* the natural key: required, and known for true deletions */
+    bool is_modified;  /* a modification time: the greatest of them is the version time */
+    bool is_partition; /* the time that facts are partitioned by: before 2005 or more than a day ahead of the
+                          source's clock is time_out_of_range */
+    const char *otherwise; /* taken where absent or null; spelled as text (FIELD_BOOLEAN: "true", "false") */
+    const char *when_true, *when_false; /* a boolean is taken for these texts (FIELD_TEXT, FIELD_INTEGER) */
+    int64_t minimum, maximum;           /* of FIELD_INTEGER; both 0: no further limit */
+    const struct field *elements;       /* of FIELD_OBJECTS: column is the member's name in staging */
+    const char *element;                /* of FIELD_NEWEST */
+};
+
+/* A record belongs to the feed only if the text at path is one of values; it is skipped otherwise. */
+struct field_filter {
+    const char *path;
+    const char *const *values; /* NULL-terminated */
+    bool may_lack;             /* a record without it belongs, too */
+};
+
+struct feed;
+
+/* The closed list of reasons is DESIGN.md, part 9. */
+struct field_reject {
+    const char *reason; /* "missing_field", ...; static */
+    const char *column; /* the column or path that failed, or ""; static */
+};
+
+enum field_taken { FIELD_STAGED, FIELD_SKIPPED, FIELD_REJECTED };
+
+/* What a batch fixes for all of its records. */
+struct field_batch {
+    int64_t batch_id;
+    int64_t read_number;
+    int64_t read_time;  /* the version time of deletions that have none */
+    int64_t clock;      /* the source's clock: bound of partitioning times */
+    int64_t since, until; /* filter on the version time, where is_window */
+    bool is_window;
+};
+
+struct field_reader;
+
+/* Compiles the tables of a feed. feed outlives the reader. */
+struct field_reader *field_reader_new(const struct feed *feed);
+void field_reader_free(struct field_reader *reader); /* accepts NULL */
+
+/*
+ * Reads one document and, where it is staged, adds its row to copy: batch_id, read_number,
+ * version_time, line_no, is_tombstone, then the columns of the declared fields in order. copy may be NULL to check
+ * only. FIELD_FAILED is not a case: a failed copy_row is reported by *err and *failed.
+ * FIELD_REJECTED fills *reject.
+ */
+enum field_taken field_read(struct field_reader *reader, const struct field_batch *batch, const char *text,
+                            size_t length, int64_t line_no, struct copy *copy, struct field_reject *reject,
+                            bool *failed, struct error *err);
+
+/* Adds to *to what a reject keeps of the record's bytes: secrets blanked where it parses. */
+void field_keep(struct field_reader *reader, const char *text, size_t length, struct str *to);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The types of a declaration: what a pipeline says of its source system. A
+ * pipeline is const data: these tables, its statements and its schema. The
+ * build finds each folder under common/pipelines/ and lists its `struct
+ * pipeline <folder>_pipeline`; adding one edits no existing file.
+ *
+ * Statements are bound by name. The values that the procedures offer:
+ *
+ *   batch_id       bigint   the batch that is staged or transformed, or the derived batch
+ *   pending_older  boolean  a batch of this workflow with a smaller read number may still be transformed
+ *   own_times      boolean  version times are the records' own (a file), not the read's (a server)
+ *   batches        bigint[] (derived steps) the source batches that are consumed now
+ *   since, until   timestamptz, clock timestamptz, read_number bigint  (COPY: settings)
+ *
+ * Integer columns that a statement returns are added to the result's counts when their names begin
+ * with "rows_", "keys_" or "members_".
+ */
+#ifndef ETL_PIPELINE_H
+#define ETL_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "etl/field.h"
+#include "io/sql.h"
+
+/* One statement of a procedure. reads and writes are tables, separated by blanks: a test checks the
+ * order of the steps by them. */
+struct pipeline_step {
+    const struct sql *sql;
+    const char *reads, *writes;
+    const char *meaning;
+};
+
+enum feed_kind { FEED_DIM, FEED_FACT };
+
+/* One kind of source record; its workflow and its staging table bear its name. */
+struct feed {
+    const char *name;
+    enum feed_kind kind;
+    const char *task; /* of its transform, where it is not by kind; NULL as a rule */
+    const char *target; /* main table: "warehouse.form_fact"; its row in etl.target is the lock of the transform */
+    const char *change_log; /* table that its transform appends to, or NULL */
+
+    /* documents */
+    const struct field *fields; /* order of the staging columns; ends with {0} */
+    const struct field_filter *filters; /* ends with {0}; NULL: all records belong */
+    bool is_couch; /* documents come as CouchDB sends them: _changes lines, _all_docs rows, deletions */
+
+    const struct sql *stage; /* COPY staging.<feed> (...) FROM STDIN (FORMAT binary) */
+
+    /* a PostgreSQL source: NULL where the feed has none */
+    const struct sql *source;         /* COPY (SELECT ...) TO STDOUT (FORMAT binary), columns as in stage */
+    const struct sql *source_rejects; /* COPY (SELECT ...) of what source leaves out, columns as etl.rejected_row_copy */
+
+    const struct pipeline_step *members; /* inferred members, partitions: each in a transaction of its own */
+    const struct pipeline_step *steps;   /* in order, in the data transaction; ends with {0} */
+};
+
+/* A workflow that starts from facts. It is its own consumer name. */
+struct derivation {
+    const char *workflow;
+    const char *task;               /* "app-status-from-fact" */
+    const char *argument;           /* its argument there ("form"); NULL where the task takes none */
+    const char *const *sources;     /* feeds whose change logs it reads; NULL-terminated */
+    const char *target;             /* the lock */
+    const struct pipeline_step *changed; /* keys named in the change logs of $batches */
+    const struct pipeline_step *all;     /* every key */
+};
+
+/* A derived table against its definition, recomputed from the facts. */
+struct verification {
+    const char *task; /* "verify-app-status" */
+    const char *target;
+    const struct sql *compare; /* returns rows_checked rows_missing rows_extra rows_different rows_pending */
+    const struct pipeline_step *repair; /* the steps that write it whole; counts inserted, updated, deleted */
+};
+
+struct pipeline {
+    const char *name;
+    const struct feed *const *feeds;               /* NULL-terminated */
+    const struct derivation *const *derivations;   /* NULL-terminated, or NULL */
+    const struct verification *const *verifications; /* NULL-terminated, or NULL */
+    const char *const *reject_reasons;             /* beyond the common list; NULL-terminated, or NULL */
+    const struct sql_schema *const *schema;
+};
+
+/* All that are built in, NULL-terminated. */
+extern const struct pipeline *const pipeline_list[];
+
+/* NULL where there is none of that name. */
+const struct feed *pipeline_find_feed(const char *name);
+const struct derivation *pipeline_find_derivation(const char *task, const char *argument);
+const struct verification *pipeline_find_verification(const char *task);
+
+/* True for the name of a feed or of a derived workflow. */
+bool pipeline_has_workflow(const char *name);
+
+#endif

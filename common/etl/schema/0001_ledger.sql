@@ -1,0 +1,203 @@
+-- The ledger: batches, their attempts, what was consumed, what was rejected.
+CREATE SCHEMA IF NOT EXISTS etl;
+CREATE SCHEMA IF NOT EXISTS staging;
+CREATE SCHEMA IF NOT EXISTS warehouse;
+
+-- One row per applied schema file. A data transaction reads it, which holds it shared to its end;
+-- migrate-warehouse takes it exclusively. works_from: the least number that a binary must know.
+CREATE TABLE etl.schema_version (
+    component text NOT NULL,
+    number integer NOT NULL,
+    works_from integer NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (component, number)
+);
+
+-- A workflow's row is the lock under which read numbers are drawn.
+CREATE TABLE etl.workflow (
+    name text PRIMARY KEY,
+    pipeline text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('feed', 'derived')),
+    target text NOT NULL,
+    change_log text,
+    read_number bigint NOT NULL DEFAULT 0
+);
+
+-- Who reads whose change log. Log rows are kept until every consumer of theirs is through.
+CREATE TABLE etl.consumer (
+    consumer text NOT NULL REFERENCES etl.workflow (name),
+    source_workflow text NOT NULL REFERENCES etl.workflow (name),
+    PRIMARY KEY (consumer, source_workflow)
+);
+
+-- Writers of one table take turns at its row here.
+CREATE TABLE etl.target (
+    name text PRIMARY KEY
+);
+
+CREATE TABLE etl.batch (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workflow text NOT NULL REFERENCES etl.workflow (name),
+    run_key text NOT NULL,
+    generation integer NOT NULL DEFAULT 1,
+    fingerprint text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('incremental', 'backfill')),
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL,
+    read_number bigint NOT NULL DEFAULT 0,
+    state text NOT NULL DEFAULT 'open'
+        CHECK (state IN ('open', 'staged', 'complete', 'failed', 'superseded')),
+    attempt integer NOT NULL DEFAULT 0,
+    own_times boolean NOT NULL DEFAULT false,
+    rows_read bigint,
+    rows_staged bigint,
+    rows_rejected bigint,
+    rows_skipped bigint,
+    opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    staged_at timestamptz,
+    completed_at timestamptz,
+    staging_cleared_at timestamptz,
+    log_cleared_at timestamptz,
+    failed_at timestamptz,
+    failed_step text,
+    failed_status integer,
+    failed_sqlstate text,
+    failed_reason text,
+    UNIQUE (workflow, run_key, generation)
+);
+CREATE INDEX batch_by_state ON etl.batch (workflow, state, id);
+
+-- The watermark belongs to the workflow and the source. clock is the source's time at the snapshot.
+CREATE TABLE etl.batch_source (
+    batch_id bigint NOT NULL REFERENCES etl.batch (id),
+    source text NOT NULL,
+    is_server boolean NOT NULL,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL,
+    rows_staged bigint,
+    clock timestamptz,
+    PRIMARY KEY (batch_id, source)
+);
+
+-- One row per attempt of a step, from its start on. backend and backend_start tell a living holder
+-- from a dead one; a process id alone may have been given away again.
+CREATE TABLE etl.batch_step (
+    batch_id bigint NOT NULL REFERENCES etl.batch (id),
+    attempt integer NOT NULL,
+    step text NOT NULL,
+    run_key text NOT NULL,
+    try_number integer NOT NULL DEFAULT 0,
+    host text NOT NULL,
+    backend integer NOT NULL,
+    backend_start timestamptz NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at timestamptz,
+    outcome text CHECK (outcome IN ('done', 'nothing-to-do', 'failed', 'abandoned')),
+    status integer,
+    sqlstate text,
+    reason text,
+    result text,
+    PRIMARY KEY (batch_id, attempt)
+);
+
+-- What was derived from what: a set, never a maximum or a date.
+CREATE TABLE etl.batch_consumption (
+    consumer text NOT NULL REFERENCES etl.workflow (name),
+    source_batch_id bigint NOT NULL REFERENCES etl.batch (id),
+    batch_id bigint NOT NULL REFERENCES etl.batch (id),
+    consumed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (consumer, source_batch_id)
+);
+
+-- Records that could not be staged. Readable by the loader alone: bytes are personal data.
+CREATE TABLE etl.rejected_row (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    batch_id bigint NOT NULL REFERENCES etl.batch (id),
+    feed text NOT NULL,
+    source text NOT NULL,
+    position bigint NOT NULL,
+    column_name text NOT NULL,
+    reason text NOT NULL,
+    bytes bytea NOT NULL,
+    full_length bigint NOT NULL,
+    sha256 text,
+    rejected_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    replayed_batch_id bigint REFERENCES etl.batch (id)
+);
+CREATE INDEX rejected_row_by_batch ON etl.rejected_row (batch_id);
+
+-- Units that could not be computed (a broken course), tried again by the next run.
+CREATE TABLE etl.pending_unit (
+    workflow text NOT NULL REFERENCES etl.workflow (name),
+    unit text NOT NULL,
+    batch_id bigint NOT NULL REFERENCES etl.batch (id),
+    reason text NOT NULL,
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (workflow, unit)
+);
+
+-- Table names come from the ledger's own rows, never from a command line; %I and regclass quote them.
+CREATE FUNCTION etl.count_staging(feed text, batch bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    counted bigint;
+BEGIN
+    EXECUTE format('SELECT count(*) FROM staging.%I WHERE batch_id = $1', feed) INTO counted USING batch;
+    RETURN counted;
+END $$;
+
+CREATE FUNCTION etl.delete_staging(feed text, batch bigint) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    deleted bigint;
+BEGIN
+    EXECUTE format('DELETE FROM staging.%I WHERE batch_id = $1', feed) USING batch;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END $$;
+
+-- Without statistics the planner takes a fresh batch for a handful of rows.
+CREATE FUNCTION etl.analyze_staging(feed text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    EXECUTE format('ANALYZE staging.%I', feed);
+END $$;
+
+CREATE FUNCTION etl.delete_log(change_log text, batch bigint) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    deleted bigint;
+BEGIN
+    EXECUTE format('DELETE FROM %s WHERE batch_id = $1', change_log::regclass) USING batch;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END $$;
+
+-- A month's partition of a fact. The loader may make these and no other tables, hence the definer's
+-- rights. Made complete first and attached then: attaching blocks no reader and no writer.
+CREATE FUNCTION etl.make_month(parent text, month date) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    first_day date := date_trunc('month', month)::date;
+    parent_name text := split_part(parent, '.', 2);
+    child text := format('%s_%s', parent_name, to_char(first_day, 'YYYY_MM'));
+BEGIN
+    IF to_regclass(format('warehouse.%I', child)) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    PERFORM FROM etl.target WHERE name = parent FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'not a partitioned fact of the warehouse; report it' USING ERRCODE = 'FL070';
+    END IF;
+    IF to_regclass(format('warehouse.%I', child)) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('CREATE TABLE warehouse.%I (LIKE warehouse.%I INCLUDING ALL) WITH (fillfactor = 75)',
+                   child, parent_name);
+    EXECUTE format('ALTER TABLE warehouse.%I ATTACH PARTITION warehouse.%I FOR VALUES FROM (%L) TO (%L)',
+                   parent_name, child, first_day::timestamp AT TIME ZONE 'UTC',
+                   (first_day + interval '1 month') AT TIME ZONE 'UTC');
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON warehouse.%I TO %I', child, session_user);
+    RETURN true;
+END $$;
+REVOKE ALL ON FUNCTION etl.make_month(text, date), etl.analyze_staging(text) FROM PUBLIC;

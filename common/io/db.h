@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Connections, transactions and declared statements, over libpq. The only
+ * place that knows libpq.
+ *
+ * All waiting goes through base/interrupt: on a stop the running statement is
+ * cancelled at the server, and the call fails with STATUS_INTERRUPTED; then
+ * only db_rollback and db_close make sense. The server's message text is never
+ * shown (it may quote rows): errors carry the SQLSTATE and names of schema,
+ * table, column, constraint.
+ *
+ * SQLSTATE to status: connection never had 69 (password or role refused 77, database
+ * unknown 78, too many connections 75); connection lost 75; 40001, 40P01, 55P03, 57014, 57P0x, 23505,
+ * 53xxx, 25P03 75; 28xxx, 42501 77; 3D000, 3F000, 42P01, 42703, 42883 78; P0001-style refusals of our own
+ * functions carry the status in their SQLSTATE "FLnnn"; others 70 on the
+ * warehouse, 65 for class 22 on a source.
+ */
+#ifndef IO_DB_H
+#define IO_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/result.h"
+#include "io/sql.h"
+
+struct db;
+struct db_rows;
+
+/* A value for a parameter, by its declared name; NULL text is SQL NULL. */
+struct db_value {
+    const char *name;
+    const char *text;
+};
+
+/* ---- life cycle ---- */
+
+/* Opens the warehouse, which libpq's own environment names. The session is strict:
+ * search_path pg_catalog, UTC, UTF8, ISO dates, lock_timeout from --lock-timeout, statement and
+ * idle limits, client_connection_check_interval where known, notices dropped,
+ * application_name "STEP". NULL after a failure. */
+struct db *db_open(struct error *err);
+
+/* Opens a source read-only: a connection string or URI without a password, or NULL for the
+ * SOURCE_PG* variables. The warehouse's PG* variables do not reach it, PGPASSFILE,
+ * PGSERVICEFILE and the TLS files excepted. */
+struct db *db_open_source(const char *spec, struct error *err);
+
+void db_close(struct db *db); /* accepts NULL; rolls back what is open */
+
+/* application_name "STEP BATCH/ATTEMPT", for whoever looks at pg_stat_activity. */
+bool db_set_label(struct db *db, const char *batch_id, int64_t attempt, struct error *err);
+
+/* ---- names, without a connection ---- */
+
+/* True for a source SPEC that names a database rather than a file: it holds "=" or begins with
+ * postgres:// or postgresql://. */
+bool db_is_source_spec(const char *spec);
+
+/* Writes a source's identity (service, or host:port/database; never a user or password) to *identity.
+ * spec as for db_open_source. STATUS_USAGE: malformed (the text is never quoted), a
+ * password in it, no host or service, no database, or nothing names a source. */
+bool db_source_identity(const char *spec, struct str *identity, struct error *err);
+
+/* ---- transactions ---- */
+
+bool db_begin(struct db *db, struct error *err);          /* read committed */
+bool db_begin_snapshot(struct db *db, struct error *err); /* repeatable read, read only */
+/* 75 if the connection was lost while the answer was due: whether it committed, the batch row tells. */
+bool db_commit(struct db *db, struct error *err);
+void db_rollback(struct db *db); /* nothing to do outside of a transaction; never fails loudly */
+
+/* ---- statements ---- */
+
+/*
+ * Sends a declared statement with its values (an array that ends with a NULL
+ * name; those the statement does not declare are ignored, a declared one that is missing is a BUG)
+ * and waits for the end. Adds the integer columns of the row that it returns, under their names, to
+ * *counts, which may be NULL. Logs name, rows and milliseconds.
+ */
+bool db_run(struct db *db, const struct sql *sql, const struct db_value *values,
+            struct result *counts, struct error *err);
+
+/* The same, keeping all rows, which are yours to free. NULL after a failure. */
+struct db_rows *db_query(struct db *db, const struct sql *sql, const struct db_value *values,
+                         struct error *err);
+
+/* Runs a schema file: several statements, in the caller's transaction. */
+bool db_run_schema(struct db *db, const struct sql_schema *schema, struct error *err);
+
+/* Prints the plan of a statement (EXPLAIN) to standard error, line by line; *scans counts sequential scans. */
+bool db_explain(struct db *db, const struct sql *sql, const struct db_value *values, int *scans,
+                struct error *err);
+
+/* Prepares the statement and compares its parameter types with those declared. For the statement test. */
+bool db_check(struct db *db, const struct sql *sql, struct error *err);
+
+void db_rows_free(struct db_rows *rows); /* accepts NULL */
+size_t db_rows_count(const struct db_rows *rows);
+/* Borrowed until the rows are freed; NULL for SQL NULL. An unknown column is a BUG in all of these. */
+const char *db_rows_text(const struct db_rows *rows, size_t row, const char *column);
+int64_t db_rows_int(const struct db_rows *rows, size_t row, const char *column);  /* NULL: 0 */
+bool db_rows_bool(const struct db_rows *rows, size_t row, const char *column);    /* NULL: false */
+int64_t db_rows_time(const struct db_rows *rows, size_t row, const char *column); /* NULL, -infinity: beginning */
+
+/* ---- COPY ---- */
+
+/* Starts a declared COPY ... FROM STDIN. Then put, any number of times, then end. */
+bool db_copy_in(struct db *db, const struct sql *sql, const struct db_value *values,
+                struct error *err);
+bool db_copy_put(struct db *db, const void *bytes, size_t length, struct error *err);
+bool db_copy_in_end(struct db *db, int64_t *rows, struct error *err); /* rows as the server counted */
+
+/* Starts a declared COPY ... TO STDOUT. Then get until *length is 0, then end. *bytes is
+ * borrowed until the next call on db. */
+bool db_copy_out(struct db *db, const struct sql *sql, const struct db_value *values,
+                 struct error *err);
+bool db_copy_get(struct db *db, const char **bytes, size_t *length, struct error *err);
+bool db_copy_out_end(struct db *db, int64_t *rows, struct error *err);
+
+#endif

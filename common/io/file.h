@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Files and standard input as a stream of lines: plain, gzip (several members,
+ * too) or zstd, told apart by the first bytes. Memory is bounded by the longest
+ * line that is kept. A byte order mark at the beginning is dropped; a line ends
+ * with LF or CRLF, which are not part of it; the last one may lack its end. Waits go through
+ * base/interrupt, so that a stop is noticed while a pipe is silent.
+ */
+#ifndef IO_FILE_H
+#define IO_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define FILE_HEAD (64 * 1024) /* bytes kept of a line that is too long */
+
+struct file;
+
+struct file_line {
+    const char *text;   /* NUL-terminated; borrowed until the next call */
+    size_t length;      /* bytes at text; at most FILE_HEAD where is_too_long */
+    int64_t number;     /* from 1 */
+    bool is_too_long;   /* longer than max_record: text is its head only */
+    int64_t full_length; /* its true length */
+    char sha256[65];    /* of the whole line in hex, where is_too_long; else "" */
+};
+
+/* path "-" is standard input. max_record in bytes. STATUS_IO: missing or unreadable;
+ * STATUS_PERMISSION: refused. Names the file in the message. */
+struct file *file_open(const char *path, int64_t max_record, struct error *err);
+void file_close(struct file *file); /* accepts NULL */
+
+enum file_got { FILE_LINE, FILE_END, FILE_FAILED };
+
+/* The next line. A compressed stream that is damaged or ends early is FILE_FAILED (74). */
+enum file_got file_next(struct file *file, struct file_line *line, struct error *err);
+
+/* Bytes read from the file so far, as stored (compressed). */
+int64_t file_bytes(const struct file *file);
+
+/* All of a small text file or of standard input ("-"), at most max bytes (74 if longer or unreadable), appended to *to. */
+bool file_read_all(const char *path, size_t max, struct str *to, struct error *err);
+
+/* The lowercase hex SHA-256 of bytes; hex has 65 bytes. */
+void file_sha256(const void *bytes, size_t length, char *hex);
+
+#endif
