@@ -41,7 +41,17 @@ TASKS := $(patsubst tasks/%/main.c,%,$(sort $(wildcard tasks/*/main.c)))
 COMMON_SOURCES := $(sort $(wildcard common/base/*.c common/io/*.c common/etl/*.c \
                                     common/pipelines/*/*.c))
 TASK_SOURCES := $(TASKS:%=tasks/%/main.c)
-TEST_LIB_SOURCES := $(sort $(wildcard tests/lib/*.c))
+# What tests share: an archive, so that a test gets only what it names.
+TEST_LIB_SOURCES := $(sort $(wildcard tests/lib/*.c) $(foreach file,\
+    $(wildcard tests/unit/*/*.c tests/integration/*.c tests/integration/*/*.c),\
+    $(if $(filter test_%,$(notdir $(file))),,$(file))))
+# Scripts that run without a server, and those that want one.
+UNIT_SCRIPTS := $(sort $(wildcard tests/unit/*/test_*.sh tests/unit/*/test_*.py \
+                                  tests/dags/test_*.py tests/sample/test_*.py))
+SERVER_SCRIPTS := $(sort $(wildcard $(foreach folder,integration integration/* tasks pipelines/*,\
+    tests/$(folder)/*.sh tests/$(folder)/test_*.py)))
+ROBUSTNESS := $(sort $(wildcard tests/robustness/*.sh tests/robustness/test_*.py))
+LINT := $(sort $(wildcard ci/check-*.sh))
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
 INTEGRATION_SOURCES := $(sort $(wildcard tests/integration/test_*.c tests/integration/*/test_*.c))
 UNIT_TESTS := $(UNIT_SOURCES:.c=)
@@ -225,6 +235,85 @@ endef
 $(foreach v,$(VARIANTS),$(foreach f,$(SQL_FOLDERS),$(eval $(call sql_rules,$v,$f))))
 $(foreach v,$(VARIANTS),$(eval $(call variant_rules,$v)))
 
+# ---- checking ----
+
+RUN_TESTS := tests/lib/run-tests.sh
+SCRATCH := tests/lib/scratch-server.sh run
+# The coverage check wants the counts of a whole run; it has a target of its own.
+LINT_PROGRAMS := $(filter-out ci/check-coverage.sh,$(LINT))
+server_tests = $(INTEGRATION_TESTS:%=build/$1/%) $(SERVER_SCRIPTS)
+unit_tests = $(UNIT_TESTS:%=build/$1/%)
+TALLY := build/check.tally
+SUBMAKE = $(MAKE) --no-print-directory WERROR=1 \
+    $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
+
+.PHONY: check
+## check: the gate: lint, all tests in all variants, coverage; needs no server, starts its own
+check:
+	@$(if $(filter no,$(DEPS)),,ci/install-deps check)
+	@mkdir -p build && rm -f $(TALLY)
+	+@for variant in $(VARIANTS); do \
+	    $(RUN_TESTS) --tally $(TALLY) --command "build $$variant" $(SUBMAKE) tests-$$variant; done
+	@$(RUN_TESTS) --tally $(TALLY) $(LINT_PROGRAMS)
+	@$(RUN_TESTS) --tally $(TALLY) $(call unit_tests,release) $(UNIT_SCRIPTS)
+	@$(RUN_TESTS) --tally $(TALLY) --valgrind $(call unit_tests,release)
+	@$(RUN_TESTS) --tally $(TALLY) --variant asan $(call unit_tests,asan)
+	@$(SCRATCH) $(RUN_TESTS) --tally $(TALLY) --database $(call server_tests,release) \
+	    $(ROBUSTNESS)
+	@$(SCRATCH) $(RUN_TESTS) --tally $(TALLY) --database --variant asan $(call server_tests,asan)
+	@find build/coverage -name '*.gcda' -delete
+	@$(RUN_TESTS) --tally $(TALLY) --variant coverage $(call unit_tests,coverage)
+	@$(SCRATCH) $(RUN_TESTS) --tally $(TALLY) --database --variant coverage $(call server_tests,coverage)
+	@$(RUN_TESTS) --tally $(TALLY) --command coverage ci/check-coverage.sh
+	@$(RUN_TESTS) --sum $(TALLY)
+
+.PHONY: check-lint
+## check-lint: format, shell scripts, layers, headers, style; no server
+check-lint:
+	@$(RUN_TESTS) $(LINT_PROGRAMS)
+
+.PHONY: check-unit
+## check-unit: unit tests of the release variant; no server
+check-unit: $(call unit_tests,release)
+	@$(RUN_TESTS) $(call unit_tests,release) $(UNIT_SCRIPTS)
+
+.PHONY: check-server
+## check-server: integration, task and pipeline tests of the release variant, on a scratch server
+check-server: tests-release
+	@$(SCRATCH) $(RUN_TESTS) --database $(call server_tests,release)
+
+.PHONY: check-quick
+## check-quick: lint and unit tests, and all else in the release variant only
+check-quick: tests-release
+	@mkdir -p build && rm -f $(TALLY)
+	@$(RUN_TESTS) --tally $(TALLY) $(LINT_PROGRAMS)
+	@$(RUN_TESTS) --tally $(TALLY) $(call unit_tests,release) $(UNIT_SCRIPTS)
+	@$(SCRATCH) $(RUN_TESTS) --tally $(TALLY) --database $(call server_tests,release)
+	@$(RUN_TESTS) --sum $(TALLY)
+
+.PHONY: check-asan
+## check-asan: all tests under the address and undefined-behaviour sanitizers
+check-asan: tests-asan
+	@$(SCRATCH) $(RUN_TESTS) --database --variant asan $(call unit_tests,asan) $(call server_tests,asan)
+
+.PHONY: check-coverage
+## check-coverage: all tests of the coverage variant, then lines and branches per module
+check-coverage: tests-coverage
+	@find build/coverage -name '*.gcda' -delete
+	@$(SCRATCH) $(RUN_TESTS) --database --variant coverage $(call unit_tests,coverage) \
+	    $(call server_tests,coverage)
+	@ci/check-coverage.sh
+
+.PHONY: check-nightly
+## check-nightly: the long random schedules and fuzzers of tests/robustness
+check-nightly: tests-release
+	@$(SCRATCH) $(RUN_TESTS) --time-limit 3600 --database $(ROBUSTNESS)
+
+.PHONY: format
+## format: write the house style into the C sources
+format:
+	@clang-format-14 -i $$(find common tasks tests -name '*.[ch]')
+
 # ---- installing ----
 
 .PHONY: install
@@ -248,7 +337,6 @@ help:
 	@sed -n 's/^## \([^:]*\): /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
 	    printf '%-34s %s\n' "$$name" "$$text"; done
 
--include tests/lib/check.mk
 -include tests/sample/run.mk
 -include tests/bench/bench.mk
 -include tests/dags/dags.mk

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#define DAYS_MAX (INT64_C(100) * 36525 / 100) /* of a duration: 100 years */
+#define DAYS_MAX INT64_C(36525) /* of a duration: 100 years */
 
 /* What is left to read. */
 struct reader {
@@ -92,78 +91,79 @@ static int days_in_month(int year, int month)
     return days[month - 1] + (month == 2 && is_leap ? 1 : 0);
 }
 
-static enum clock_parsed take_date(struct reader *reader, int64_t *time)
+/*
+ * The parts of a time: false where the text has not their shape. *in_range turns
+ * false where the shape is right, but there is no such day, hour or zone.
+ */
+static bool take_date(struct reader *reader, int64_t *time, bool *in_range)
 {
     int year, month, day;
 
     if (!take_digits(reader, 4, &year) || !take_any(reader, "-")
         || !take_digits(reader, 2, &month) || !take_any(reader, "-")
         || !take_digits(reader, 2, &day))
-        return CLOCK_MALFORMED;
+        return false;
     if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
-        *time = CLOCK_BEGINNING;
+        *in_range = false;
     else
         *time = days_from_date(year, month, day) * CLOCK_DAY;
-    return CLOCK_OK;
+    return true;
 }
 
-/* *in_range turns false for a time that no day has; the shape alone decides on malformed. */
-static enum clock_parsed take_time_of_day(struct reader *reader, int64_t *time, bool *in_range)
+static bool take_time_of_day(struct reader *reader, int64_t *time, bool *in_range)
 {
     int hour, minute, second, millionths;
 
     if (!take_digits(reader, 2, &hour) || !take_any(reader, ":")
         || !take_digits(reader, 2, &minute) || !take_any(reader, ":")
         || !take_digits(reader, 2, &second) || !take_fraction(reader, &millionths))
-        return CLOCK_MALFORMED;
+        return false;
     if (hour > 24 || minute > 59 || second > 60
         || (hour == 24 && (minute > 0 || second > 0 || millionths > 0)))
         *in_range = false;
     *time = ((hour * INT64_C(60) + minute) * 60 + second) * CLOCK_SECOND + millionths;
-    return CLOCK_OK;
+    return true;
 }
 
-/* What is to be subtracted to reach UTC. */
-static enum clock_parsed take_zone(struct reader *reader, int64_t *offset, bool *in_range)
+/* Gives what is to be subtracted to reach UTC. */
+static bool take_zone(struct reader *reader, int64_t *offset, bool *in_range)
 {
     int hours, minutes = 0;
 
-    *offset = 0;
     if (reader->at == reader->end || take_any(reader, "Zz"))
-        return CLOCK_OK;
+        return true;
 
     char sign = take_any(reader, "+-");
     if (!sign || !take_digits(reader, 2, &hours))
-        return CLOCK_MALFORMED;
+        return false;
     if (reader->at < reader->end) {
         take_any(reader, ":");
         if (!take_digits(reader, 2, &minutes))
-            return CLOCK_MALFORMED;
+            return false;
     }
     if (hours > 15 || minutes > 59)
         *in_range = false;
     *offset = (hours * INT64_C(60) + minutes) * 60 * CLOCK_SECOND * (sign == '-' ? -1 : 1);
-    return CLOCK_OK;
+    return true;
 }
 
 enum clock_parsed clock_parse(const char *text, size_t length, int64_t *time)
 {
     struct reader reader = {text, text + length};
-    int64_t date, time_of_day = 0, offset = 0;
+    int64_t date = 0, time_of_day = 0, offset = 0;
     bool in_range = true;
 
-    if (take_date(&reader, &date) != CLOCK_OK)
+    if (!take_date(&reader, &date, &in_range))
         return CLOCK_MALFORMED;
     if (reader.at < reader.end
-        && (!take_any(&reader, "Tt ") || take_time_of_day(&reader, &time_of_day, &in_range)
-            || take_zone(&reader, &offset, &in_range) || reader.at < reader.end))
+        && (!take_any(&reader, "Tt ") || !take_time_of_day(&reader, &time_of_day, &in_range)
+            || !take_zone(&reader, &offset, &in_range) || reader.at < reader.end))
         return CLOCK_MALFORMED;
-    if (!in_range || date == CLOCK_BEGINNING)
-        return CLOCK_OUT_OF_RANGE;
 
-    /* 24:00, a leap second or a zone may carry a time across the first or the last year. */
+    /* 24:00, second 60 or a zone may carry a time out of the first or the last year. */
     int64_t sum = date + time_of_day - offset;
-    if (sum < days_from_date(1, 1, 1) * CLOCK_DAY || sum >= days_from_date(10000, 1, 1) * CLOCK_DAY)
+    if (!in_range || sum < days_from_date(1, 1, 1) * CLOCK_DAY
+        || sum >= days_from_date(10000, 1, 1) * CLOCK_DAY)
         return CLOCK_OUT_OF_RANGE;
     *time = sum;
     return CLOCK_OK;
@@ -178,13 +178,16 @@ const char *clock_format(int64_t time, char *buffer)
 
     int64_t days = time / CLOCK_DAY - (time % CLOCK_DAY < 0 ? 1 : 0);
     int64_t rest = time % CLOCK_DAY + (time % CLOCK_DAY < 0 ? CLOCK_DAY : 0);
-    int seconds = (int)(rest / CLOCK_SECOND);
+    unsigned seconds = (unsigned)(rest / CLOCK_SECOND);
+    unsigned micros = (unsigned)(rest % CLOCK_SECOND);
     int64_t year;
     int month, day;
 
+    /* Some remainders change nothing; they prove to the compiler that the text fits. */
     date_from_days(days, &year, &month, &day);
-    snprintf(buffer, CLOCK_TEXT_SIZE, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d.%06dZ", year, month,
-             day, seconds / 3600, seconds / 60 % 60, seconds % 60, (int)(rest % CLOCK_SECOND));
+    snprintf(buffer, CLOCK_TEXT_SIZE, "%04d-%02u-%02uT%02u:%02u:%02u.%06uZ",
+             (int)(year % 1000000), (unsigned)month % 13, (unsigned)day % 32, seconds / 3600 % 24,
+             seconds / 60 % 60, seconds % 60, micros % 1000000);
     return buffer;
 }
 

@@ -14,13 +14,15 @@
 enum interrupt_waited { INTERRUPT_READY, INTERRUPT_TIMEOUT, INTERRUPT_STOP };
 
 /* Handlers for TERM, INT, HUP (even where a launcher left them ignored or
- * blocked), SIGPIPE and SIGXFSZ ignored, a pipe to wake the waits. */
+ * blocked), SIGPIPE and SIGXFSZ ignored, a pipe to wake the waits. Standard output is watched
+ * where it is a pipe or a socket. A second call forgets an earlier stop. */
 void interrupt_install(void);
 
 /* The signal that asked, SIGPIPE where it was the closed output, 0 for none. */
 int interrupt_signal(void);
 
-/* True once a stop was asked for, by signal or by a closed output (looked at here, too). */
+/* True once a stop was asked for, by signal or by a closed output. Cheap enough to ask for each
+ * record: the output is looked at here, too, but ten times a second at most. */
 int interrupt_is_asked(void);
 
 /* Waits for events (as of poll) on fd, at most timeout_ms (-1: for ever).
@@ -29,5 +31,8 @@ enum interrupt_waited interrupt_wait(int fd, short events, int timeout_ms, short
 
 /* From here on a stop is no longer noticed by waits: for cancelling and rolling back after one. */
 void interrupt_settle(void);
+
+/* Ends the process as the signal would have done by itself, so that a launcher sees which it was. */
+_Noreturn void interrupt_die(int number);
 
 #endif

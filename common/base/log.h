@@ -6,7 +6,8 @@
  *
  * time, level, task, workflow, batch ("-" where not known yet), event, then
  * key=value. At no level a value of a record, a bound parameter or a message of
- * the server. Under systemd (JOURNAL_STREAM set) lines carry a <N> priority.
+ * the server. Where standard error is systemd's journal (JOURNAL_STREAM
+ * names it) lines carry a <N> priority.
  * A failed write is ignored: a log never stops the work.
  */
 #ifndef BASE_LOG_H

@@ -23,6 +23,7 @@ struct result {
     struct result_entry *entries;
     size_t count;
     char *line;     /* an earlier line to print again, or NULL */
+    bool line_was_empty; /* the earlier line told of nothing to do */
     char *document; /* text to print instead of a line (batch-status), or NULL */
 };
 
@@ -51,6 +52,10 @@ const char *result_get_text(const struct result *result, const char *name);
 /* Prints an earlier line of ours again, its "status" set to "already-done".
  * False if line does not look like one of ours; then nothing changes. */
 bool result_set_line(struct result *result, const char *line);
+
+/* True if the status is "nothing-to-do", or was in the earlier line: what --skip-if-empty
+ * asks, and a retry must answer as the first try did. */
+bool result_is_empty(const struct result *result);
 
 /* Prints text instead of a result line (a table, a document of any length). Copied. */
 void result_set_document(struct result *result, const char *text);

@@ -25,6 +25,10 @@
 #include "base/error.h"
 #include "base/result.h"
 
+#ifndef FACTLINE_VERSION
+#define FACTLINE_VERSION "0.1.0"
+#endif
+
 /* Texts given by an option that may be repeated, in order; borrowed from argv. */
 struct task_list {
     const char **items;
@@ -43,7 +47,7 @@ struct task_option {
     int64_t *time;       /* TIME, microseconds; keeps its default when absent */
     int64_t *number;     /* an integer from 0; keeps its default when absent */
     bool is_id;          /* the text must be an id or key (task_is_id), or "-" if may_be_stdin */
-    bool may_be_stdin;   /* "-" is standard input, which is then kept */
+    bool may_be_stdin;   /* "-" is standard input, which is then kept; else "-" is refused */
     bool is_optional;    /* of the positional argument */
 };
 

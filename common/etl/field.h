@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/str.h"
+#include "base/error.h"
 #include "io/copy.h"
 #include "io/json.h"
 
@@ -42,6 +42,7 @@ struct field {
     int64_t minimum, maximum;           /* of FIELD_INTEGER; both 0: no further limit */
     const struct field *elements;       /* of FIELD_OBJECTS: column is the member's name in staging */
     const char *element;                /* of FIELD_NEWEST */
+    const char *const *choices;         /* of FIELD_TEXT: nothing else is right (wrong_type); NULL-terminated */
 };
 
 /* A record belongs to the feed only if the text at path is one of values; it is skipped otherwise. */
@@ -53,41 +54,43 @@ struct field_filter {
 
 struct feed;
 
-/* The closed list of reasons is DESIGN.md, part 9. */
+/* The closed list of reasons is DESIGN.md, part 9. Both texts are static. */
 struct field_reject {
-    const char *reason; /* "missing_field", ...; static */
-    const char *column; /* the column or path that failed, or ""; static */
+    const char *reason; /* "missing_field", ... */
+    const char *column; /* the column or path that failed, or "" */
+    bool is_parsed;     /* the line is a sound document: secrets in it can be found */
 };
-
-enum field_taken { FIELD_STAGED, FIELD_SKIPPED, FIELD_REJECTED };
 
 /* What a batch fixes for all of its records. */
 struct field_batch {
     int64_t batch_id;
     int64_t read_number;
-    int64_t read_time;  /* the version time of deletions that have none */
-    int64_t clock;      /* the source's clock: bound of partitioning times */
+    int64_t read_time;    /* the version time of deletions that have none */
+    int64_t clock;        /* the source's clock: bound of partitioning times */
     int64_t since, until; /* filter on the version time, where is_window */
     bool is_window;
 };
 
+enum field_taken {
+    FIELD_STAGED,
+    FIELD_SKIPPED,  /* belongs to another feed, or is no record at all */
+    FIELD_REJECTED, /* *reject tells */
+    FIELD_FAILED    /* the row could not be sent: *err tells */
+};
+
 struct field_reader;
 
-/* Compiles the tables of a feed. feed outlives the reader. */
+/* Compiles the tables of a feed, which outlives the reader. */
 struct field_reader *field_reader_new(const struct feed *feed);
 void field_reader_free(struct field_reader *reader); /* accepts NULL */
 
 /*
- * Reads one document and, where it is staged, adds its row to copy: batch_id, read_number,
- * version_time, line_no, is_tombstone, then the columns of the declared fields in order. copy may be NULL to check
- * only. FIELD_FAILED is not a case: a failed copy_row is reported by *err and *failed.
- * FIELD_REJECTED fills *reject.
+ * Reads one document and adds its row to copy: batch_id, read_number, version_time, line_no,
+ * is_tombstone, then the columns of the declared fields in order. Without FIELD_STAGED nothing is
+ * added.
  */
-enum field_taken field_read(struct field_reader *reader, const struct field_batch *batch, const char *text,
-                            size_t length, int64_t line_no, struct copy *copy, struct field_reject *reject,
-                            bool *failed, struct error *err);
-
-/* Adds to *to what a reject keeps of the record's bytes: secrets blanked where it parses. */
-void field_keep(struct field_reader *reader, const char *text, size_t length, struct str *to);
+enum field_taken field_read(struct field_reader *reader, const struct field_batch *batch,
+                            const char *text, size_t length, int64_t line_no, struct copy *copy,
+                            struct field_reject *reject, struct error *err);
 
 #endif

@@ -13,8 +13,8 @@
  *   batches        bigint[] (derived steps) the source batches that are consumed now
  *   since, until   timestamptz, clock timestamptz, read_number bigint  (COPY: settings)
  *
- * Integer columns that a statement returns are added to the result's counts when their names begin
- * with "rows_", "keys_" or "members_".
+ * Integer columns that a statement returns are counts. The result line shows those that DESIGN.md, part 4,
+ * names for the step; others are for the reader of the statement.
  */
 #ifndef ETL_PIPELINE_H
 #define ETL_PIPELINE_H
@@ -71,7 +71,8 @@ struct derivation {
 
 /* A derived table against its definition, recomputed from the facts. */
 struct verification {
-    const char *task; /* "verify-app-status" */
+    const char *task;     /* "verify-app-status" */
+    const char *workflow; /* a workflow of the pipeline that writes the table */
     const char *target;
     const struct sql *compare; /* returns rows_checked rows_missing rows_extra rows_different rows_pending */
     const struct pipeline_step *repair; /* the steps that write it whole; counts inserted, updated, deleted */
@@ -94,7 +95,7 @@ const struct feed *pipeline_find_feed(const char *name);
 const struct derivation *pipeline_find_derivation(const char *task, const char *argument);
 const struct verification *pipeline_find_verification(const char *task);
 
-/* True for the name of a feed or of a derived workflow. */
-bool pipeline_has_workflow(const char *name);
+/* The pipeline that declares a feed or a derived workflow. */
+const struct pipeline *pipeline_of_workflow(const char *name);
 
 #endif

@@ -10,10 +10,12 @@
  * table, column, constraint.
  *
  * SQLSTATE to status: connection never had 69 (password or role refused 77, database
- * unknown 78, too many connections 75); connection lost 75; 40001, 40P01, 55P03, 57014, 57P0x, 23505,
- * 53xxx, 25P03 75; 28xxx, 42501 77; 3D000, 3F000, 42P01, 42703, 42883 78; P0001-style refusals of our own
- * functions carry the status in their SQLSTATE "FLnnn"; others 70 on the
- * warehouse, 65 for class 22 on a source.
+ * unknown 78, too many connections 75, parameters that libpq cannot use 78); connection lost 75;
+ * 40001, 40P01, 55P03, 57014, 57P0x, 23505, 08xxx, 53xxx, 25P03, 25P04 75; 58xxx (the server's own
+ * files) 74; 28xxx, 42501 77; 3D000, 3F000, 42P01, 42703, 42883, 25006 (a standby) 78; class 22 on
+ * a source 65; others 70. Our own functions refuse with SQLSTATE "FLnnn", nnn being the status
+ * ("FL065"); their message is the only one of a server that is shown, so it holds no value, and it
+ * ends in a remedy.
  */
 #ifndef IO_DB_H
 #define IO_DB_H
@@ -44,8 +46,9 @@ struct db_value {
 struct db *db_open(struct error *err);
 
 /* Opens a source read-only: a connection string or URI without a password, or NULL for the
- * SOURCE_PG* variables. The warehouse's PG* variables do not reach it, PGPASSFILE,
- * PGSERVICEFILE and the TLS files excepted. */
+ * SOURCE_PG* variables, of which user, password and sslmode also complete a spec. The warehouse's
+ * PG* variables do not reach it; shared are PGPASSFILE, PGSERVICEFILE, PGSYSCONFDIR and the TLS
+ * files. Its session is strict, too. */
 struct db *db_open_source(const char *spec, struct error *err);
 
 void db_close(struct db *db); /* accepts NULL; rolls back what is open */
@@ -59,16 +62,19 @@ bool db_set_label(struct db *db, const char *batch_id, int64_t attempt, struct e
  * postgres:// or postgresql://. */
 bool db_is_source_spec(const char *spec);
 
-/* Writes a source's identity (service, or host:port/database; never a user or password) to *identity.
+/* Adds a source's identity to *identity: "HOST:PORT/DATABASE", or "service:NAME" and what the spec
+ * says beside it ("service:NAME/DATABASE"); never a user or password.
  * spec as for db_open_source. STATUS_USAGE: malformed (the text is never quoted), a
- * password in it, no host or service, no database, or nothing names a source. */
+ * password in it, no host or service, no database (a service has its own), or nothing names a
+ * source. STATUS_CONFIG: SOURCE_PGPORT is no port. */
 bool db_source_identity(const char *spec, struct str *identity, struct error *err);
 
 /* ---- transactions ---- */
 
 bool db_begin(struct db *db, struct error *err);          /* read committed */
 bool db_begin_snapshot(struct db *db, struct error *err); /* repeatable read, read only */
-/* 75 if the connection was lost while the answer was due: whether it committed, the batch row tells. */
+/* 75 if the connection was lost while the answer was due: whether it committed, the batch row
+ * tells. After a stop the answer has two more seconds. */
 bool db_commit(struct db *db, struct error *err);
 void db_rollback(struct db *db); /* nothing to do outside of a transaction; never fails loudly */
 
@@ -90,28 +96,39 @@ struct db_rows *db_query(struct db *db, const struct sql *sql, const struct db_v
 /* Runs a schema file: several statements, in the caller's transaction. */
 bool db_run_schema(struct db *db, const struct sql_schema *schema, struct error *err);
 
-/* Prints the plan of a statement (EXPLAIN) to standard error, line by line; *scans counts sequential scans. */
+/*
+ * Logs the nodes of a statement's plan (EXPLAIN), line by line, without their conditions, which
+ * show values. *scans, which may be NULL, is set to the number of sequential scans. A COPY of a
+ * query is explained by its query, within a transaction; a COPY into a table has no plan.
+ */
 bool db_explain(struct db *db, const struct sql *sql, const struct db_value *values, int *scans,
                 struct error *err);
 
-/* Prepares the statement and compares its parameter types with those declared. For the statement test. */
+/*
+ * For the statement test: prepares the statement and compares the parameter types that the server
+ * finds with those declared. A COPY into a table is begun and given up, outside of a transaction.
+ */
 bool db_check(struct db *db, const struct sql *sql, struct error *err);
 
 void db_rows_free(struct db_rows *rows); /* accepts NULL */
 size_t db_rows_count(const struct db_rows *rows);
-/* Borrowed until the rows are freed; NULL for SQL NULL. An unknown column is a BUG in all of these. */
+/* Borrowed until the rows are freed; NULL for SQL NULL. An unknown column is a BUG in all of
+ * these. */
 const char *db_rows_text(const struct db_rows *rows, size_t row, const char *column);
-int64_t db_rows_int(const struct db_rows *rows, size_t row, const char *column);  /* NULL: 0 */
-bool db_rows_bool(const struct db_rows *rows, size_t row, const char *column);    /* NULL: false */
-int64_t db_rows_time(const struct db_rows *rows, size_t row, const char *column); /* NULL, -infinity: beginning */
+int64_t db_rows_int(const struct db_rows *rows, size_t row, const char *column); /* NULL: 0 */
+bool db_rows_bool(const struct db_rows *rows, size_t row, const char *column);   /* NULL: false */
+/* NULL, -infinity and years before 1: the beginning; infinity and years above 9999: INT64_MAX. */
+int64_t db_rows_time(const struct db_rows *rows, size_t row, const char *column);
 
 /* ---- COPY ---- */
 
-/* Starts a declared COPY ... FROM STDIN. Then put, any number of times, then end. */
+/* Starts a declared COPY ... FROM STDIN, in a transaction if it has settings. Then put, any number
+ * of times, then end. */
 bool db_copy_in(struct db *db, const struct sql *sql, const struct db_value *values,
                 struct error *err);
 bool db_copy_put(struct db *db, const void *bytes, size_t length, struct error *err);
-bool db_copy_in_end(struct db *db, int64_t *rows, struct error *err); /* rows as the server counted */
+bool db_copy_in_end(struct db *db, int64_t *rows,
+                    struct error *err); /* rows as the server counted */
 
 /* Starts a declared COPY ... TO STDOUT. Then get until *length is 0, then end. *bytes is
  * borrowed until the next call on db. */

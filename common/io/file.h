@@ -2,9 +2,10 @@
  *
  * Files and standard input as a stream of lines: plain, gzip (several members,
  * too) or zstd, told apart by the first bytes. Memory is bounded by the longest
- * line that is kept. A byte order mark at the beginning is dropped; a line ends
- * with LF or CRLF, which are not part of it; the last one may lack its end. Waits go through
- * base/interrupt, so that a stop is noticed while a pipe is silent.
+ * line that is kept (max_record). A byte order mark at the beginning is dropped; a line ends
+ * with LF or CRLF, which are not part of it; the last one may lack its end. Any
+ * other byte, NUL too, is as it was. Waits go through base/interrupt, so that a
+ * stop is noticed while a pipe is silent (STATUS_INTERRUPTED).
  */
 #ifndef IO_FILE_H
 #define IO_FILE_H
@@ -21,16 +22,16 @@
 struct file;
 
 struct file_line {
-    const char *text;   /* NUL-terminated; borrowed until the next call */
-    size_t length;      /* bytes at text; at most FILE_HEAD where is_too_long */
-    int64_t number;     /* from 1 */
-    bool is_too_long;   /* longer than max_record: text is its head only */
+    const char *text;    /* NUL-terminated; borrowed until the next call */
+    size_t length;       /* bytes at text; at most FILE_HEAD where is_too_long */
+    int64_t number;      /* from 1 */
+    bool is_too_long;    /* longer than max_record: text is its head only */
     int64_t full_length; /* its true length */
-    char sha256[65];    /* of the whole line in hex, where is_too_long; else "" */
+    char sha256[65];     /* of the whole line in hex, where is_too_long; else "" */
 };
 
 /* path "-" is standard input. max_record in bytes. STATUS_IO: missing or unreadable;
- * STATUS_PERMISSION: refused. Names the file in the message. */
+ * STATUS_PERMISSION: refused. Messages name the file without its folders. */
 struct file *file_open(const char *path, int64_t max_record, struct error *err);
 void file_close(struct file *file); /* accepts NULL */
 
@@ -42,7 +43,8 @@ enum file_got file_next(struct file *file, struct file_line *line, struct error 
 /* Bytes read from the file so far, as stored (compressed). */
 int64_t file_bytes(const struct file *file);
 
-/* All of a small text file or of standard input ("-"), at most max bytes (74 if longer or unreadable), appended to *to. */
+/* All of a small text file or of standard input ("-"), as stored: appended to *to, which stays as
+ * it is after a failure. 74 if it is longer than max bytes or unreadable. */
 bool file_read_all(const char *path, size_t max, struct str *to, struct error *err);
 
 /* The lowercase hex SHA-256 of bytes; hex has 65 bytes. */

@@ -172,8 +172,7 @@ static enum json_problem scan_value(struct json_plan *plan, const struct node *n
     }
     switch (*start) {
     case '{':
-    case '[':
-        return open_container(plan, node, *start == '{');
+    case '[': return open_container(plan, node, *start == '{');
     case '"':
         plan->at++;
         type = JSON_STRING;

@@ -3,12 +3,14 @@
  * One strict pass over the bytes of a document, which cuts out the values at
  * declared paths. The whole input is checked: JSON syntax (RFC 8259), UTF-8,
  * no U+0000 in any spelling, no lone surrogate, no key twice in an object
- * (escaped spellings count as what they spell), nothing but white space after the value, depth of at most
- * JSON_DEPTH_MAX. cJSON then decodes the parts that were cut out; by itself it
+ * (escaped spellings count as what they spell), nothing but white space after the
+ * value, depth of at most JSON_DEPTH_MAX. Of several problems the first in the
+ * text is told. cJSON then decodes the parts that were cut out; by itself it
  * accepts most of what is refused here. Numbers keep their source text and never
  * pass through a double. Names are matched by case.
  *
- * A path is keys joined by dots ("metadata.userID"); keys may hold "@", "-", "#", "_".
+ * A path is keys joined by dots ("metadata.userID"); keys may hold "@", "-", "#",
+ * "_". The empty path is the document itself.
  */
 #ifndef IO_JSON_H
 #define IO_JSON_H
@@ -59,23 +61,25 @@ struct json_plan *json_plan_new(const char *const *paths, size_t count);
 void json_plan_free(struct json_plan *plan); /* accepts NULL */
 
 /* Scans length bytes and sets values[i] to what stands at paths[i], JSON_ABSENT where nothing
- * does. The document may be of any type; only objects have paths. The values are set with JSON_OK only. */
+ * does. The document may be of any type; only objects have paths. The values are set with JSON_OK
+ * only. */
 enum json_problem json_scan(struct json_plan *plan, const char *text, size_t length,
                             struct json_value *values);
 
-/* The decoded text of a string. Points into the document where nothing is escaped, else into *scratch,
- * which is emptied first. */
+/* The decoded text of a string. Points into the document where nothing is escaped, else into
+ * *scratch, which is emptied first. */
 const char *json_text(const struct json_value *value, struct str *scratch, size_t *length);
 
 /* An integer from its source text: optional minus, digits; no fraction, no exponent. False beyond
  * 2^53 either way. */
 bool json_integer(const struct json_value *value, int64_t *number);
 
-/* Calls each with the elements of an array, in order, until it returns false (then so does this). */
-bool json_each(const struct json_value *array, bool (*each)(const struct json_value *element, void *data),
-               void *data);
+/* Calls each with the elements of an array, in order, until it returns false (then so does this).
+ * A value of another type has no elements. */
+bool json_each(const struct json_value *array,
+               bool (*each)(const struct json_value *element, void *data), void *data);
 
-/* Finds a member of an object by name; JSON_ABSENT if there is none. */
+/* Finds a member of an object by name; JSON_ABSENT if there is none or it is no object. */
 struct json_value json_member(const struct json_value *object, const char *name);
 
 /* Adds the document to *to with the values of all members of these names (NULL-terminated, at any

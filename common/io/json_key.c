@@ -111,7 +111,7 @@ static bool is_same(const struct json_keys *keys, const struct json_key_entry *o
            memcmp(entry_text(keys, one), entry_text(keys, other), one->length) == 0;
 }
 
-/* The slot of an entry of the innermost object that is the same, else the free one where it goes. */
+/* The slot of the same key in the innermost object, else the free one where the entry goes. */
 static size_t find_slot(const struct json_keys *keys, size_t first,
                         const struct json_key_entry *entry)
 {

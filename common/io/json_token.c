@@ -37,8 +37,7 @@ static const char *plain_end(const char *at, const char *end)
 {
     while (end - at >= 8) {
         uint64_t word = load(at);
-        uint64_t marks = (word | (word - EACH_BYTE * ' ') |
-                          ((word ^ EACH_BYTE * '"') - EACH_BYTE) |
+        uint64_t marks = (word | (word - EACH_BYTE * ' ') | ((word ^ EACH_BYTE * '"') - EACH_BYTE) |
                           ((word ^ EACH_BYTE * '\\') - EACH_BYTE)) &
                          (EACH_BYTE * 0x80);
 
@@ -73,7 +72,8 @@ static size_t character_length(const char *at, const char *end)
     }
     if (first < 0xf0) {
         return left >= 3 &&
-                       is_between(at + 1, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf) &&
+                       is_between(at + 1, first == 0xe0 ? 0xa0 : 0x80,
+                                  first == 0xed ? 0x9f : 0xbf) &&
                        is_between(at + 2, 0x80, 0xbf)
                    ? 3
                    : 0;
@@ -161,14 +161,9 @@ static enum json_problem check_escape(const char **at, const char *end)
     case 'f':
     case 'n':
     case 'r':
-    case 't':
-        (*at)++;
-        return JSON_OK;
-    case 'u':
-        (*at)++;
-        return check_unicode(at, end);
-    default:
-        return json_token_refuse(*at, end, JSON_BAD_ESCAPE);
+    case 't': (*at)++; return JSON_OK;
+    case 'u': (*at)++; return check_unicode(at, end);
+    default: return json_token_refuse(*at, end, JSON_BAD_ESCAPE);
     }
 }
 

@@ -19,30 +19,18 @@ static struct json_value cut(const char **at, const char *end)
     *at = json_token_pass(start, end);
     value.length = (size_t)(*at - start);
     switch (*start) {
-    case '{':
-        value.type = JSON_OBJECT;
-        break;
-    case '[':
-        value.type = JSON_ARRAY;
-        break;
+    case '{': value.type = JSON_OBJECT; break;
+    case '[': value.type = JSON_ARRAY; break;
     case '"':
         value.type = JSON_STRING;
         value.text++;
         value.length -= 2;
         value.has_escape = memchr(value.text, '\\', value.length) != NULL;
         break;
-    case 't':
-        value.type = JSON_TRUE;
-        break;
-    case 'f':
-        value.type = JSON_FALSE;
-        break;
-    case 'n':
-        value.type = JSON_NULL;
-        break;
-    default:
-        value.type = JSON_NUMBER;
-        break;
+    case 't': value.type = JSON_TRUE; break;
+    case 'f': value.type = JSON_FALSE; break;
+    case 'n': value.type = JSON_NULL; break;
+    default: value.type = JSON_NUMBER; break;
     }
     return value;
 }
@@ -79,20 +67,18 @@ const char *json_text(const struct json_value *value, struct str *scratch, size_
 
 bool json_integer(const struct json_value *value, int64_t *number)
 {
-    const char *at = value->text;
-    const char *end = at + value->length;
     bool is_negative;
     int64_t sum = 0;
 
     if (value->type != JSON_NUMBER) {
         return false;
     }
-    is_negative = *at == '-';
-    for (at += is_negative; at < end; at++) {
-        if (*at < '0' || *at > '9') {
+    is_negative = value->text[0] == '-';
+    for (size_t i = is_negative; i < value->length; i++) {
+        if (value->text[i] < '0' || value->text[i] > '9') {
             return false;
         }
-        sum = sum * 10 + (*at - '0');
+        sum = sum * 10 + (value->text[i] - '0');
         if (sum > INTEGER_MAX) {
             return false;
         }
@@ -104,13 +90,14 @@ bool json_integer(const struct json_value *value, int64_t *number)
 bool json_each(const struct json_value *array,
                bool (*each)(const struct json_value *element, void *data), void *data)
 {
-    const char *at = array->text;
-    const char *end = at + array->length;
+    const char *at;
+    const char *end;
 
     if (array->type != JSON_ARRAY) {
         return true;
     }
-    at++;
+    at = array->text + 1;
+    end = array->text + array->length;
     while (next_value(&at, end)) {
         struct json_value element = cut(&at, end);
 
@@ -140,15 +127,16 @@ struct json_value json_member(const struct json_value *object, const char *name)
 {
     const char *const names[] = {name, NULL};
     struct json_value found = {.type = JSON_ABSENT};
-    const char *at = object->text;
-    const char *end = at + object->length;
+    const char *at;
+    const char *end;
     struct str scratch;
 
     if (object->type != JSON_OBJECT) {
         return found;
     }
     str_init(&scratch);
-    at++;
+    at = object->text + 1;
+    end = object->text + object->length;
     while (next_value(&at, end)) {
         struct json_value key;
         struct json_value value = cut_member(&at, end, &key);

@@ -71,7 +71,7 @@ CREATE INDEX batch_by_state ON etl.batch (workflow, state, id);
 CREATE TABLE etl.batch_source (
     batch_id bigint NOT NULL REFERENCES etl.batch (id),
     source text NOT NULL,
-    is_server boolean NOT NULL,
+    has_watermark boolean NOT NULL,
     since timestamptz NOT NULL,
     until timestamptz NOT NULL,
     rows_staged bigint,

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/interrupt.h"
+#include "base/str.h"
+
+/* False with errno. A signal ends the waiting (EINTR) once it asked for a stop. */
+static bool write_all(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(fd, text, length);
+
+        if (written >= 0) {
+            text += written;
+            length -= (size_t)written;
+        } else if (errno == EAGAIN) {
+            /* The other end of a pipe may have made it non-blocking for us, too. */
+            interrupt_wait(fd, POLLOUT, -1, NULL);
+        } else if (errno != EINTR) {
+            return false;
+        }
+        if (length > 0 && interrupt_signal()) {
+            errno = EINTR;
+            return false;
+        }
+    }
+    return true;
+}
+
+bool output_print(const char *text, size_t length, const char *remedy, struct error *err)
+{
+    bool ok = write_all(STDOUT_FILENO, text, length);
+    int cause = errno;
+
+    if (close(STDOUT_FILENO) != 0 && ok)
+        cause = errno, ok = false; /* uncovered: needs a network file system with a full quota */
+    if (ok)
+        return true;
+    return error_set(err, cause == EINTR ? STATUS_INTERRUPTED : STATUS_IO,
+                     "could not write to standard output: %s; %s", strerror(cause), remedy);
+}
+
+bool output_check_file(const char *path, struct error *err)
+{
+    struct stat status;
+
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return error_set(err, STATUS_USAGE,
+                         "result file \"%s\" is there and is no regular file; name another", path);
+    return true;
+}
+
+/* The folder's own entry; best effort, since the file itself is safe and complete. */
+static void sync_folder(const char *path)
+{
+    struct str folder;
+    const char *slash = strrchr(path, '/');
+
+    str_init(&folder);
+    if (slash)
+        str_add(&folder, path, (size_t)(slash - path) + 1);
+    else
+        str_add_char(&folder, '.');
+
+    int fd = open(folder.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    str_release(&folder);
+}
+
+/* mkstemp lets nobody else read; a result is like any file that one makes. */
+static bool set_usual_mode(int fd)
+{
+    mode_t mask = umask(0);
+
+    umask(mask);
+    return fchmod(fd, 0666 & ~mask) == 0;
+}
+
+/* Leaves nothing behind where it fails. False with errno. */
+static bool write_temporary(char *temporary, const char *text, size_t length)
+{
+    int fd = mkstemp(temporary);
+
+    if (fd < 0)
+        return false;
+    bool ok = set_usual_mode(fd) && write_all(fd, text, length) && fsync(fd) == 0;
+    int cause = errno;
+    ok = close(fd) == 0 && ok;
+    if (!ok) {
+        unlink(temporary);
+        errno = cause;
+    }
+    return ok;
+}
+
+bool output_put_file(const char *path, const char *text, size_t length, const char *remedy,
+                     struct error *err)
+{
+    struct str temporary;
+
+    str_init(&temporary);
+    str_add_format(&temporary, "%s.XXXXXX", path);
+
+    bool ok = write_temporary(temporary.text, text, length);
+    if (ok && rename(temporary.text, path) != 0) {
+        int cause = errno;
+        unlink(temporary.text);
+        errno = cause;
+        ok = false;
+    }
+    if (!ok)
+        error_set(err, STATUS_IO, "could not write result file \"%s\": %s; %s", path,
+                  strerror(errno), remedy);
+    else
+        sync_folder(path);
+    str_release(&temporary);
+    return ok;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include "etl/clear.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/task.h"
+#include "etl/batch.h"
+#include "etl/schema.h"
+#include "etl_sql.h"
+
+static bool clear(struct db *db, const char *workflow, int64_t keep_staging, int64_t keep_rejects,
+                  struct result *counts, struct error *err)
+{
+    char staging[32], rejects[32];
+    snprintf(staging, sizeof staging, "%" PRId64 " microseconds", keep_staging);
+    snprintf(rejects, sizeof rejects, "%" PRId64 " microseconds", keep_rejects);
+    const struct db_value values[] = {{"workflow", workflow},
+                                      {"keep_staging", staging},
+                                      {"keep_rejects", rejects},
+                                      {0}};
+    if (!db_begin(db, err) ||
+        !schema_check(db, workflow ? pipeline_of_workflow(workflow) : NULL, err) ||
+        !db_run(db, &sql_etl_clear_staging, values, counts, err) ||
+        !db_run(db, &sql_etl_clear_log, values, counts, err) ||
+        !db_run(db, &sql_etl_clear_rejects, values, counts, err))
+        return false;
+    if (!task_common()->dry_run)
+        return db_commit(db, err);
+    db_rollback(db);
+    return true;
+}
+
+bool clear_run(struct db *db, const char *workflow, int64_t keep_staging, int64_t keep_rejects,
+               struct result *result, struct error *err)
+{
+    int64_t started = clock_monotonic();
+    const struct batch none = {0};
+    struct result counts;
+    if (workflow && !pipeline_of_workflow(workflow))
+        return error_set(err, STATUS_USAGE, "unrecognized workflow \"%s\"; see --help", workflow);
+    result_init(&counts);
+    bool ok = clear(db, workflow, keep_staging, keep_rejects, &counts, err);
+    if (ok) {
+        int64_t deleted = result_get_int(&counts, "rows_deleted");
+        batch_report(result, &none, workflow ? workflow : "",
+                     deleted > 0 ? "done" : "nothing-to-do", started);
+        result_set_int(result, "rows_deleted", task_common()->dry_run ? 0 : deleted);
+    } else {
+        db_rollback(db);
+    }
+    result_release(&counts);
+    return ok;
+}

@@ -1,0 +1,2 @@
+-- Whether the ledger was ever created here.
+SELECT to_regclass('etl.schema_version') IS NOT NULL AS is_there;

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+#include "etl/stage.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "etl/schema.h"
+#include "etl/stage_read.h"
+#include "etl_sql.h"
+
+#define MAX_RECORD (INT64_C(16) << 20)
+
+/* What a batch is marked with that is opened for an extract of another program. */
+#define EXTRACT "extract"
+
+/* Options -------------------------------------------------------------- */
+
+/* Reads a size: bytes, or with KiB, MiB, GiB. */
+static bool parse_size(const char *text, int64_t *size, struct error *err)
+{
+    static const struct {
+        const char *unit;
+        int shift;
+    } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}};
+    char *end;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (end != text && errno == 0 && number > 0 && number < (1LL << 30) && *text != '+')
+        for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+            if (strcmp(end, units[i].unit) == 0) {
+                *size = (int64_t)number << units[i].shift;
+                return true;
+            }
+    return error_set(err, STATUS_USAGE, "--max-record wants a size; for example 1048576 or 16MiB");
+}
+
+static bool check_options(struct stage *stage, struct error *err)
+{
+    const struct stage_options *options = stage->options;
+    const struct window_options *window = &options->window;
+    if (window->has_window && window->since >= window->until)
+        return error_set(err, STATUS_USAGE, "--since must be earlier than --until; swap them");
+    if (window->has_window && options->open_window)
+        return error_set(err, STATUS_USAGE,
+                         "--open-window chooses the window itself; leave out --since and --until");
+    if (options->format && strcmp(options->format, "ndjson") != 0)
+        return error_set(err, STATUS_USAGE, "unrecognized format; this version reads ndjson");
+    if (options->max_record && !parse_size(options->max_record, &stage->max_record, err))
+        return false;
+    return reject_parse_budget(options->max_rejects, &stage->budget, err);
+}
+
+/* What makes two calls the same work: feed, sources, format, explicit window. */
+static char *make_fingerprint(const struct stage *stage)
+{
+    const struct window_options *window = &stage->options->window;
+    char hex[65], time[CLOCK_TEXT_SIZE];
+    if (stage->options->open_window)
+        return mem_strdup(EXTRACT);
+    struct str text;
+    str_init(&text);
+    str_add_format(&text, "%s\n%s\n", stage->feed->name,
+                   stage->options->format ? stage->options->format : "");
+    if (window->has_window) {
+        str_add_format(&text, "%s\n", clock_format(window->since, time));
+        str_add_format(&text, "%s\n", clock_format(window->until, time));
+    }
+    for (size_t i = 0; i < stage->sources.count; i++)
+        str_add_format(&text, "%s\n", stage->sources.items[i].identity);
+    file_sha256(text.text, text.length, hex);
+    str_release(&text);
+    return mem_strdup(hex);
+}
+
+static bool check_fingerprint(const struct batch *batch, const char *fingerprint,
+                              struct error *err)
+{
+    if (strcmp(batch->fingerprint, fingerprint) == 0 || strcmp(batch->fingerprint, EXTRACT) == 0)
+        return true;
+    return error_set(err, STATUS_USAGE,
+                     "batch \"%s\" of this run key was opened with other sources, format or window; "
+                     "pass --run-key",
+                     batch->id_text);
+}
+
+/* Opening -------------------------------------------------------------- */
+
+static void report(const struct stage *stage, const char *status, int64_t behind, int64_t started,
+                   struct result *result)
+{
+    const struct stage_counts *counts = &stage->counts;
+    batch_report(result, stage->batch, stage->feed->name, status, started);
+    result_set_int(result, "rows_read", counts->read);
+    result_set_int(result, "rows_staged", counts->staged);
+    result_set_int(result, "rows_rejected", counts->rejected);
+    result_set_int(result, "rows_skipped", counts->skipped);
+    result_set_int(result, "bytes_read", counts->bytes);
+    result_set_int(result, "behind_seconds", behind / CLOCK_SECOND);
+}
+
+/* One source without a name: whatever program extracts. Its windows are incremental. */
+static void name_extract(struct source_list *list)
+{
+    list->items = mem_alloc(sizeof *list->items);
+    list->items[0].identity = mem_strdup(EXTRACT);
+    list->count = 1;
+}
+
+static bool choose_extract(struct stage *stage, struct window *window, struct error *err)
+{
+    struct source *source = &stage->sources.items[0];
+    const struct window_options *options = &stage->options->window;
+    const struct db_value values[] = {
+        {"workflow", stage->feed->name}, {"source", source->identity}, {0}};
+    struct db_rows *mark = db_query(stage->db, &sql_etl_watermark, values, err);
+    struct db_rows *clock = mark ? db_query(stage->db, &sql_etl_warehouse_clock, NULL, err) : NULL;
+    if (clock) {
+        int64_t now = db_rows_time(clock, 0, "clock");
+        int64_t last = db_rows_time(mark, 0, "until");
+        source->until = now - (options->settle > 0 ? options->settle : 0);
+        source->since = last == CLOCK_BEGINNING ? options->start : last - options->overlap;
+        if (last != CLOCK_BEGINNING && options->max_window > 0 &&
+            last + options->max_window < source->until)
+            source->until = last + options->max_window;
+        source->is_server = true; /* so that its window is a watermark */
+        *window = (struct window){.since = source->since,
+                                  .until = source->until,
+                                  .behind = now - source->until,
+                                  .has_progress = source->since < source->until};
+    }
+    db_rows_free(mark);
+    db_rows_free(clock);
+    return clock != NULL;
+}
+
+static bool record_open(struct stage *stage, bool *is_new, struct error *err)
+{
+    bool ok = db_begin(stage->db, err) &&
+              schema_check(stage->db, pipeline_of_workflow(stage->feed->name), err) &&
+              batch_open(stage->db, stage->batch, is_new, err) &&
+              (!*is_new || source_list_record(&stage->sources, stage->db, stage->batch, err)) &&
+              db_commit(stage->db, err);
+    if (!ok)
+        db_rollback(stage->db);
+    return ok;
+}
+
+/* Opens a new batch. *is_opened false: there is nothing to read yet, *result says so. */
+static bool open_batch(struct stage *stage, const char *run_key, int64_t generation,
+                       const char *fingerprint, int64_t started, int64_t *behind, bool *is_opened,
+                       struct result *result, struct error *err)
+{
+    struct window window;
+    struct batch *batch = stage->batch;
+    const struct window_options *options = &stage->options->window;
+    bool is_new;
+    *is_opened = false;
+    if (stage->options->open_window ? !choose_extract(stage, &window, err)
+                                    : !source_list_open(&stage->sources, err) ||
+                                          !source_list_choose(&stage->sources, stage->db,
+                                                              stage->feed->name, options, &window,
+                                                              err))
+        return false;
+    *behind = window.behind;
+    if (!window.has_progress) {
+        log_event(LOG_INFO, "held_back", "pid=%" PRId64 " age_seconds=%" PRId64, window.holder_pid,
+                  window.holder_age);
+        batch_release(batch);
+        report(stage, "nothing-to-do", window.behind, started, result);
+        if (window.holder_age > 0) {
+            result_set_int(result, "held_by_pid", window.holder_pid);
+            result_set_int(result, "held_seconds", window.holder_age);
+        }
+        return true;
+    }
+    batch_release(batch);
+    batch->workflow = mem_strdup(stage->feed->name);
+    batch->run_key = mem_strdup(run_key);
+    batch->fingerprint = mem_strdup(fingerprint);
+    batch->generation = generation;
+    batch->is_backfill = options->has_window;
+    batch->since = window.since;
+    batch->until = window.until;
+    batch->own_times = !stage->sources.are_servers;
+    *is_opened = true;
+    return record_open(stage, &is_new, err) && check_fingerprint(batch, fingerprint, err);
+}
+
+/* Loading -------------------------------------------------------------- */
+
+static bool draw_read_number(struct stage *stage, struct error *err)
+{
+    char number[24];
+    struct result drawn;
+    const struct db_value workflow[] = {{"workflow", stage->feed->name}, {0}};
+    result_init(&drawn);
+    bool ok = db_run(stage->db, &sql_etl_read_number, workflow, &drawn, err);
+    stage->batch->read_number = result_get_int(&drawn, "read_number");
+    result_release(&drawn);
+    snprintf(number, sizeof number, "%" PRId64, stage->batch->read_number);
+    const struct db_value values[] = {
+        {"batch_id", stage->batch->id_text}, {"read_number", number}, {0}};
+    return ok && db_run(stage->db, &sql_etl_batch_read, values, NULL, err);
+}
+
+/* Everything between BEGIN and COMMIT of the data transaction, except for both. */
+static bool fill_staging(struct stage *stage, struct error *err)
+{
+    char read[24], staged[24], rejected[24], skipped[24];
+    const struct stage_counts *counts = &stage->counts;
+    const struct db_value own[] = {
+        {"feed", stage->feed->name}, {"batch_id", stage->batch->id_text}, {0}};
+    if (!db_run(stage->db, &sql_etl_delete_staging, own, NULL, err) ||
+        !db_run(stage->db, &sql_etl_reject_delete, own, NULL, err))
+        return false;
+    if (stage->sources.are_servers ? !stage_read_servers(stage, err)
+                                   : !stage_read_files(stage, err))
+        return false;
+    if (stage->options->expect_rows >= 0 && counts->read != stage->options->expect_rows)
+        return error_set(err, STATUS_DATA,
+                         "%" PRId64 " records were read, %" PRId64 " were expected; look whether the "
+                         "input was cut",
+                         counts->read, stage->options->expect_rows);
+    if (counts->read != counts->staged + counts->rejected)
+        BUG("records read, staged and rejected do not balance");
+
+    snprintf(read, sizeof read, "%" PRId64, counts->read);
+    snprintf(staged, sizeof staged, "%" PRId64, counts->staged);
+    snprintf(rejected, sizeof rejected, "%" PRId64, counts->rejected);
+    snprintf(skipped, sizeof skipped, "%" PRId64, counts->skipped);
+    const struct db_value values[] = {
+        {"batch_id", stage->batch->id_text}, {"rows_read", read},       {"rows_staged", staged},
+        {"rows_rejected", rejected},         {"rows_skipped", skipped}, {0}};
+    for (size_t i = 0; i < stage->sources.count; i++) {
+        char rows[24];
+        snprintf(rows, sizeof rows, "%" PRId64, stage->sources.items[i].rows);
+        const struct db_value source[] = {{"batch_id", stage->batch->id_text},
+                                          {"source", stage->sources.items[i].identity},
+                                          {"rows", rows},
+                                          {0}};
+        if (!db_run(stage->db, &sql_etl_batch_source_rows, source, NULL, err))
+            return false;
+    }
+    return db_run(stage->db, &sql_etl_batch_staged, values, NULL, err);
+}
+
+/* What was wrong is worth seeing: the first rejects stay, though nothing is staged. */
+static void keep_sample(struct stage *stage)
+{
+    struct error unheard = {0};
+    db_rollback(stage->db);
+    const struct db_value own[] = {{"batch_id", stage->batch->id_text}, {0}};
+    if (batch_enter(stage->db, stage->batch, &unheard) &&
+        db_run(stage->db, &sql_etl_reject_delete, own, NULL, &unheard) &&
+        stage_keep_sample(stage, &unheard) && db_commit(stage->db, &unheard))
+        return;
+    db_rollback(stage->db);
+}
+
+static bool load(struct stage *stage, int64_t behind, int64_t started, struct result *result,
+                 struct error *err)
+{
+    bool is_done;
+    struct batch *batch = stage->batch;
+    bool is_extract = strcmp(batch->fingerprint, EXTRACT) == 0;
+    if (!is_extract && !source_list_restore(&stage->sources, stage->db, batch, err))
+        return false;
+    if (!source_list_open(&stage->sources, err) ||
+        !batch_hold(stage->db, batch, "load-staging", err))
+        return false;
+    if (!batch->is_held) {
+        if (!batch_earlier_result(stage->db, batch, "load-staging", result, &is_done, err))
+            return false;
+        return is_done || error_set(err, STATUS_TEMPORARY,
+                                    "batch \"%s\" was superseded meanwhile; run the step again",
+                                    batch->id_text);
+    }
+    stage->is_filtered = batch->is_backfill && !stage->sources.are_servers;
+    if (!draw_read_number(stage, err) ||
+        !source_list_snapshot(&stage->sources, stage->db, batch, err) || !db_commit(stage->db, err))
+        return false;
+
+    if (!batch_enter(stage->db, batch, err))
+        return false;
+    if (!fill_staging(stage, err)) {
+        if (err->status == STATUS_DATA && stage->counts.rejected > 0)
+            keep_sample(stage);
+        return false;
+    }
+    report(stage, stage->counts.read == 0 ? "nothing-to-do" : "done", behind, started, result);
+    return batch_finish(stage->db, batch, result, err);
+}
+
+/* Whether the batch needs no loading: complete, or staged and still whole. */
+static bool is_intact(struct stage *stage, bool *intact, struct error *err)
+{
+    const struct db_value values[] = {
+        {"feed", stage->feed->name}, {"batch_id", stage->batch->id_text}, {0}};
+    *intact = stage->batch->state == BATCH_COMPLETE;
+    if (*intact || !stage->batch->is_staged)
+        return true;
+    struct db_rows *rows = db_query(stage->db, &sql_etl_count_staging, values, err);
+    if (!rows)
+        return false;
+    *intact = db_rows_int(rows, 0, "rows") == stage->batch->rows_staged;
+    db_rows_free(rows);
+    return true;
+}
+
+static bool answer_opened(struct stage *stage, bool is_new, int64_t behind, int64_t started,
+                          struct result *result)
+{
+    report(stage, is_new ? "done" : "already-done", behind, started, result);
+    return true;
+}
+
+/* A batch that exists: answer from it, or load it again. */
+static bool go_on(struct stage *stage, const char *fingerprint, int64_t started,
+                  struct result *result, struct error *err)
+{
+    bool intact, is_done = false;
+    if (!check_fingerprint(stage->batch, fingerprint, err))
+        return false;
+    if (stage->batch->state == BATCH_SUPERSEDED)
+        return error_set(err, STATUS_DATA,
+                         "batch \"%s\" was superseded by a newer generation; load that one",
+                         stage->batch->id_text);
+    if (stage->options->open_window)
+        return answer_opened(stage, false, 0, started, result);
+    if (!is_intact(stage, &intact, err))
+        return false;
+    if (intact &&
+        !batch_earlier_result(stage->db, stage->batch, "load-staging", result, &is_done, err))
+        return false;
+    return is_done || load(stage, 0, started, result, err);
+}
+
+static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, int64_t started,
+                      struct result *result, struct error *err)
+{
+    const char *id = task_common()->batch_id;
+    struct batch *batch = stage->batch;
+    bool is_opened;
+    int64_t behind;
+    if (stage->options->open_window)
+        name_extract(&stage->sources);
+    else if (!source_list_init(&stage->sources, &stage->options->sources, err))
+        return false;
+    if (stage->sources.are_servers && !stage->feed->source)
+        return error_set(err, STATUS_USAGE,
+                         "feed \"%s\" is not read from a database; give its documents as a file",
+                         stage->feed->name);
+    *fingerprint = make_fingerprint(stage);
+    if (!schema_check(stage->db, pipeline_of_workflow(stage->feed->name), err))
+        return false;
+    if (!id && !(*run_key = batch_run_key(stage->db, err)))
+        return false;
+    if (!batch_find(stage->db, stage->feed->name, id, *run_key, batch, err))
+        return false;
+    if (batch->id != 0 && !task_common()->force)
+        return go_on(stage, *fingerprint, started, result, err);
+
+    int64_t generation = 1;
+    if (batch->id != 0) {
+        generation = batch->generation + 1;
+        free(*run_key);
+        *run_key = mem_strdup(batch->run_key);
+    }
+    if (!open_batch(stage, *run_key, generation, *fingerprint, started, &behind, &is_opened, result,
+                    err))
+        return false;
+    if (!is_opened)
+        return true;
+    return stage->options->open_window ? answer_opened(stage, true, behind, started, result)
+                                       : load(stage, behind, started, result, err);
+}
+
+bool stage_run(struct db *db, const struct feed *feed, struct stage_options *options,
+               struct result *result, struct error *err)
+{
+    int64_t started = clock_monotonic();
+    struct batch batch = {0};
+    struct stage stage = {
+        .db = db, .feed = feed, .options = options, .batch = &batch, .max_record = MAX_RECORD};
+    char *run_key = NULL, *fingerprint = NULL;
+    bool ok = check_options(&stage, err) &&
+              run_steps(&stage, &run_key, &fingerprint, started, result, err);
+    if (!ok)
+        batch_fail(db, &batch, "load-staging", err);
+    reject_close(stage.rejects);
+    source_list_release(&stage.sources);
+    batch_release(&batch);
+    free(run_key);
+    free(fingerprint);
+    return ok;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The step load-staging: opens the batch, reads its window from the source and fills
+ * staging.<feed>, all in one transaction, so that a kill leaves the staging of before. A
+ * second run answers from the ledger while the batch is complete or its staging is whole, else it
+ * stages the same window again with a new read number.
+ */
+#ifndef ETL_STAGE_H
+#define ETL_STAGE_H
+
+#include "etl/pipeline.h"
+#include "etl/source.h"
+
+struct stage_options {
+    struct task_list sources;
+    const char *format;      /* "ndjson"; NULL: by suffix */
+    struct window_options window;
+    const char *max_rejects; /* NULL: the default budget */
+    const char *max_record;  /* NULL: 16MiB */
+    int64_t expect_rows;     /* -1: any */
+    bool open_window;        /* only open the batch: another program extracts */
+};
+
+bool stage_run(struct db *db, const struct feed *feed, struct stage_options *options,
+               struct result *result, struct error *err);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading the sources of a batch into staging, inside of its data transaction. Part of etl/stage.
+ */
+#ifndef ETL_STAGE_READ_H
+#define ETL_STAGE_READ_H
+
+#include "etl/reject.h"
+#include "etl/stage.h"
+
+struct stage_counts {
+    int64_t read, staged, rejected, skipped, bytes;
+};
+
+/* What a load works with; the procedure of etl/stage fills it. */
+struct stage {
+    struct db *db;
+    const struct feed *feed;
+    const struct stage_options *options;
+    struct batch *batch;
+    struct source_list sources;
+    struct reject_budget budget;
+    struct reject_spool *rejects; /* of files */
+    int64_t max_record;
+    bool is_filtered; /* an explicit window filters files */
+    struct stage_counts counts;
+};
+
+/* Files: line by line through etl/field. Over budget: STATUS_DATA. */
+bool stage_read_files(struct stage *stage, struct error *err);
+
+/* Servers: COPY out of each snapshot into staging, then what does not pass the checks into the
+ * rejects. */
+bool stage_read_servers(struct stage *stage, struct error *err);
+
+/* After the data transaction was rolled back for too many rejects: writes the first REJECT_SAMPLE of
+ * them, in the caller's transaction. The snapshots are still open. */
+bool stage_keep_sample(struct stage *stage, struct error *err);
+
+#endif

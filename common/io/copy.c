@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * COPY's binary format: a header; per row a 16-bit number of columns, per
+ * column a 32-bit length (-1 for NULL) and its bytes, all in network order;
+ * at the end -1 as number of columns.
+ */
+#include "io/copy.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define CHUNK ((size_t)64 * 1024)     /* sent at once */
+#define KEPT_MEMORY ((size_t)1 << 20) /* a buffer that grew for a long row is given back */
+#define HEARTBEAT (30 * CLOCK_SECOND)
+#define SERVER_EPOCH INT64_C(946684800000000) /* 2000-01-01, where the server counts from */
+#define TYPE_TEXT 25
+
+struct copy {
+    struct db *db;
+    struct str buffer;
+    size_t row_start;
+    size_t list_start; /* of the list being filled: where its length belongs */
+    int32_t list_left; /* elements that it still lacks */
+};
+
+/* ---- the buffer ---- */
+
+static void put_number(char *to, uint64_t number, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        to[i] = (char)(unsigned char)(number >> 8 * (bytes - 1 - i));
+}
+
+static void add_number(struct copy *copy, uint64_t number, size_t bytes)
+{
+    char text[8];
+    put_number(text, number, bytes);
+    str_add(&copy->buffer, text, bytes);
+}
+
+static void add_value(struct copy *copy, const void *bytes, size_t length)
+{
+    if (length > INT32_MAX)
+        BUG("a value is longer than a column can be"); /* uncovered: takes 2 GiB */
+    add_number(copy, length, 4);
+    str_add(&copy->buffer, bytes, length);
+}
+
+static bool send_buffer(struct copy *copy, struct error *err)
+{
+    bool ok = db_copy_put(copy->db, copy->buffer.text, copy->buffer.length, err);
+    if (copy->buffer.capacity > KEPT_MEMORY) {
+        str_release(&copy->buffer);
+        str_init(&copy->buffer);
+    }
+    str_clear(&copy->buffer);
+    copy->row_start = 0;
+    return ok;
+}
+
+/* ---- life cycle ---- */
+
+struct copy *copy_open(struct db *db, const struct sql *sql, const struct db_value *values,
+                       struct error *err)
+{
+    static const char header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0"; /* its NUL is the last byte */
+    if (!db_copy_in(db, sql, values, err))
+        return NULL;
+    struct copy *copy = mem_alloc(sizeof *copy);
+    copy->db = db;
+    str_init(&copy->buffer);
+    str_add(&copy->buffer, header, sizeof header);
+    copy->row_start = copy->buffer.length;
+    return copy;
+}
+
+void copy_close(struct copy *copy)
+{
+    if (!copy)
+        return;
+    str_release(&copy->buffer);
+    free(copy);
+}
+
+bool copy_row(struct copy *copy, int columns, struct error *err)
+{
+    if (copy->buffer.length >= CHUNK && !send_buffer(copy, err))
+        return false;
+    copy->row_start = copy->buffer.length;
+    copy->list_left = 0;
+    add_number(copy, (uint64_t)columns, 2);
+    return true;
+}
+
+void copy_take_back(struct copy *copy)
+{
+    copy->buffer.length = copy->row_start;
+    copy->buffer.text[copy->row_start] = '\0';
+}
+
+bool copy_end(struct copy *copy, int64_t *rows, struct error *err)
+{
+    add_number(copy, UINT64_MAX, 2);
+    return send_buffer(copy, err) && db_copy_in_end(copy->db, rows, err);
+}
+
+/* ---- columns ---- */
+
+void copy_null(struct copy *copy)
+{
+    add_number(copy, UINT64_MAX, 4);
+}
+
+void copy_int(struct copy *copy, int64_t number)
+{
+    add_number(copy, 8, 4);
+    add_number(copy, (uint64_t)number, 8);
+}
+
+void copy_bool(struct copy *copy, bool value)
+{
+    add_number(copy, 1, 4);
+    add_number(copy, value, 1);
+}
+
+void copy_time(struct copy *copy, int64_t time)
+{
+    copy_int(copy, time == CLOCK_BEGINNING ? INT64_MIN : time - SERVER_EPOCH);
+}
+
+void copy_text(struct copy *copy, const char *text, size_t length)
+{
+    add_value(copy, text, length);
+    if (copy->list_left > 0 && --copy->list_left == 0)
+        put_number(copy->buffer.text + copy->list_start, copy->buffer.length - copy->list_start - 4,
+                   4);
+}
+
+void copy_bytes(struct copy *copy, const void *bytes, size_t length)
+{
+    add_value(copy, bytes, length);
+}
+
+void copy_jsonb(struct copy *copy, const char *text, size_t length)
+{
+    if (length >= INT32_MAX)
+        BUG("a value is longer than a column can be"); /* uncovered: takes 2 GiB */
+    add_number(copy, length + 1, 4);
+    add_number(copy, 1, 1); /* the format's version */
+    str_add(&copy->buffer, text, length);
+}
+
+void copy_text_list(struct copy *copy, int32_t count)
+{
+    copy->list_start = copy->buffer.length;
+    copy->list_left = count;
+    add_number(copy, 12, 4);        /* the length, if there are no elements */
+    add_number(copy, count > 0, 4); /* dimensions */
+    add_number(copy, 0, 4);         /* no NULL among them */
+    add_number(copy, TYPE_TEXT, 4);
+    if (count > 0) {
+        add_number(copy, (uint64_t)count, 4);
+        add_number(copy, 1, 4); /* the first subscript */
+    }
+}
+
+/* ---- the relay ---- */
+
+struct relay {
+    struct db *from, *to;
+    const char *name;
+    struct str buffer;
+    int64_t bytes;
+    int64_t next_heartbeat;
+};
+
+static bool pass_on(struct relay *relay, struct error *err)
+{
+    relay->bytes += (int64_t)relay->buffer.length;
+    if (!db_copy_put(relay->to, relay->buffer.text, relay->buffer.length, err))
+        return false;
+    str_clear(&relay->buffer);
+    int64_t now = clock_monotonic();
+    if (now >= relay->next_heartbeat) {
+        log_event(LOG_INFO, "copy", "sql=%s bytes=%lld", relay->name, (long long)relay->bytes);
+        relay->next_heartbeat = now + HEARTBEAT;
+    }
+    return true;
+}
+
+/* Rows arrive one by one; they go on in chunks, which spares both us and the server work. */
+static bool pass_all(struct relay *relay, struct error *err)
+{
+    const char *bytes;
+    size_t length;
+    do {
+        if (!db_copy_get(relay->from, &bytes, &length, err))
+            return false;
+        bool is_full = relay->buffer.length + length > CHUNK || length == 0;
+        if (is_full && !pass_on(relay, err))
+            return false;
+        if (length > CHUNK) { /* a long row goes past the buffer, which stays small */
+            relay->bytes += (int64_t)length;
+            if (!db_copy_put(relay->to, bytes, length, err))
+                return false;
+        } else {
+            str_add(&relay->buffer, bytes, length);
+        }
+    } while (length > 0);
+    return true;
+}
+
+bool copy_relay(struct db *from, const struct sql *from_sql, const struct db_value *from_values,
+                struct db *to, const struct sql *to_sql, const struct db_value *to_values,
+                int64_t *rows, int64_t *bytes, struct error *err)
+{
+    struct relay relay = {.from = from, .to = to, .name = to_sql->name};
+    int64_t sent = 0, taken = 0;
+    relay.next_heartbeat = clock_monotonic() + HEARTBEAT;
+    str_init(&relay.buffer);
+    bool ok = db_copy_out(from, from_sql, from_values, err) &&
+              db_copy_in(to, to_sql, to_values, err) && pass_all(&relay, err) &&
+              db_copy_out_end(from, &sent, err) && db_copy_in_end(to, &taken, err);
+    str_release(&relay.buffer);
+    if (!ok)
+        return false;
+    if (sent != taken)
+        return error_set(err, STATUS_TEMPORARY,
+                         "the source sent %lld rows for \"%s\", the warehouse took %lld; run the "
+                         "step again",
+                         (long long)sent, to_sql->name, (long long)taken);
+    *rows = taken;
+    *bytes = relay.bytes;
+    return true;
+}

@@ -1,0 +1,27 @@
+-- Infer the applications and builds that the sync logs of a batch name and that nobody knows yet.
+-- param $1 batch_id bigint
+WITH named AS (
+    SELECT staged.app_id AS application_id
+      FROM staging.synclog AS staged
+     WHERE staged.batch_id = $1
+       AND staged.app_id <> ''
+     UNION
+    SELECT staged.build_id
+      FROM staging.synclog AS staged
+     WHERE staged.batch_id = $1
+       AND staged.build_id <> ''
+), added AS (
+    INSERT INTO warehouse.application_dim (
+           application_id, is_inferred, version_time, read_number, batch_id)
+    SELECT named.application_id, true, '-infinity', 0, $1
+      FROM named
+     WHERE NOT EXISTS (
+               SELECT
+                 FROM warehouse.application_dim AS known
+                WHERE known.application_id = named.application_id)
+     ORDER BY named.application_id
+        ON CONFLICT (application_id) DO NOTHING
+    RETURNING id
+)
+SELECT count(*) AS members_inferred
+  FROM added;

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Open a batch and fill staging with its window of changed records, in one
+ * transaction. A second run of the same run key answers what the first one
+ * did, or stages the same window again where staging was lost.
+ */
+#include "base/clock.h"
+#include "base/task.h"
+#include "etl/stage.h"
+#include "io/db.h"
+
+#define NOT_GIVEN INT64_MAX
+
+static const char *feed_name;
+static struct stage_options options = {
+    .window = {.since = NOT_GIVEN,
+               .until = NOT_GIVEN,
+               .overlap = 15 * 60 * CLOCK_SECOND,
+               .start = CLOCK_BEGINNING,
+               .settle = -1},
+    .expect_rows = -1,
+};
+
+static bool run(struct result *result, struct error *err)
+{
+    struct window_options *window = &options.window;
+    const struct feed *feed = pipeline_find_feed(feed_name);
+    if (!feed)
+        return error_set(err, STATUS_USAGE, "unrecognized feed \"%s\"; see --help", feed_name);
+    window->has_window = window->since != NOT_GIVEN || window->until != NOT_GIVEN;
+    if (window->has_window && (window->since == NOT_GIVEN || window->until == NOT_GIVEN))
+        return error_set(err, STATUS_USAGE, "--since and --until belong together; give both");
+
+    struct db *db = db_open(err);
+    bool ok = db && stage_run(db, feed, &options, result, err);
+    db_close(db);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct task_option option_table[] = {
+        {.arg = "FEED", .help = "kind of record to load", .to = &feed_name},
+        {.name = "source",
+         .arg = "SPEC",
+         .help = "database (connection string without password), file, or - ; may be repeated",
+         .list = &options.sources,
+         .may_be_stdin = true},
+        {.name = "format", .arg = "FORMAT", .help = "of files: ndjson", .to = &options.format},
+        {.name = "since",
+         .arg = "TIME",
+         .help = "start of an explicit window, itself not in it",
+         .time = &options.window.since},
+        {.name = "until",
+         .arg = "TIME",
+         .help = "end of an explicit window, itself in it",
+         .time = &options.window.until},
+        {.name = "overlap",
+         .arg = "DURATION",
+         .help = "begin that long before the last end (default 15min)",
+         .duration = &options.window.overlap},
+        {.name = "max-window",
+         .arg = "DURATION",
+         .help = "read at most that much at once",
+         .duration = &options.window.max_window},
+        {.name = "start",
+         .arg = "TIME",
+         .help = "no history before, for a source not seen yet",
+         .time = &options.window.start},
+        {.name = "settle",
+         .arg = "DURATION",
+         .help = "end that long before the source's clock instead of asking for the safe end",
+         .duration = &options.window.settle},
+        {.name = "open-window",
+         .help = "only open the batch: another program extracts, its file follows by --batch-id",
+         .flag = &options.open_window},
+        {.name = "expect-rows",
+         .arg = "N",
+         .help = "refuse any other number of records",
+         .number = &options.expect_rows},
+        {.name = "max-rejects",
+         .arg = "N|P%",
+         .help = "refuse more rejects (default: the greater of 10 and 1%)",
+         .to = &options.max_rejects},
+        {.name = "max-record",
+         .arg = "SIZE",
+         .help = "reject longer records (default 16MiB)",
+         .to = &options.max_record},
+        {0},
+    };
+    static const struct task task = {
+        .name = "load-staging",
+        .summary = "Read a window of changed records from a source into staging.",
+        .options = option_table,
+        .is_step = true,
+        .run = run,
+    };
+    return task_main(&task, argc, argv);
+}

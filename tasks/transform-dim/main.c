@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Move one batch from staging to its dimension, in one transaction. Only what
+ * changed is written, so a second run changes nothing.
+ */
+#include "base/task.h"
+#include "etl/transform.h"
+#include "io/db.h"
+
+static const char *feed_name;
+
+static bool run(struct result *result, struct error *err)
+{
+    const struct feed *feed = pipeline_find_feed(feed_name);
+    if (!feed || feed->kind != FEED_DIM)
+        return error_set(err, STATUS_USAGE, "unrecognized dimension feed \"%s\"; see --help", feed_name);
+
+    struct db *db = db_open(err);
+    bool ok = db && transform_run(db, feed, result, err);
+    db_close(db);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct task_option option_table[] = {
+        {.arg = "FEED", .help = "feed to transform", .to = &feed_name},
+        {0},
+    };
+    static const struct task task = {
+        .name = "transform-dim",
+        .summary = "Move one batch from staging to its dimension.",
+        .options = option_table,
+        .is_step = true,
+        .takes_batch = true,
+        .run = run,
+    };
+    return task_main(&task, argc, argv);
+}
