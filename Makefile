@@ -253,7 +253,7 @@ check:
 	@$(if $(filter no,$(DEPS)),,ci/install-deps check)
 	@mkdir -p build && rm -f $(TALLY)
 	+@for variant in $(VARIANTS); do \
-	    $(RUN_TESTS) --tally $(TALLY) --command "build $$variant" $(SUBMAKE) tests-$$variant; done
+	    $(RUN_TESTS) --tally $(TALLY) --command "build $$variant" $(SUBMAKE) -k tests-$$variant; done
 	@$(RUN_TESTS) --tally $(TALLY) $(LINT_PROGRAMS)
 	@$(RUN_TESTS) --tally $(TALLY) $(call unit_tests,release) $(UNIT_SCRIPTS)
 	@$(RUN_TESTS) --tally $(TALLY) --valgrind $(call unit_tests,release)

@@ -63,8 +63,8 @@ static int64_t days_from_date(int64_t year, int month, int day)
     int64_t year_of_era = march_year - era * 400;
     int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
 
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year
-           - 719468;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           719468;
 }
 
 static void date_from_days(int64_t days, int64_t *year, int *month, int *day)
@@ -74,8 +74,7 @@ static void date_from_days(int64_t days, int64_t *year, int *month, int *day)
     int64_t day_of_era = shifted - era * 146097;
     int64_t year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int day_of_year =
-        (int)(day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100));
+    int day_of_year = (int)(day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100));
     int month_from_march = (5 * day_of_year + 2) / 153;
 
     *day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
@@ -99,9 +98,8 @@ static bool take_date(struct reader *reader, int64_t *time, bool *in_range)
 {
     int year, month, day;
 
-    if (!take_digits(reader, 4, &year) || !take_any(reader, "-")
-        || !take_digits(reader, 2, &month) || !take_any(reader, "-")
-        || !take_digits(reader, 2, &day))
+    if (!take_digits(reader, 4, &year) || !take_any(reader, "-") ||
+        !take_digits(reader, 2, &month) || !take_any(reader, "-") || !take_digits(reader, 2, &day))
         return false;
     if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         *in_range = false;
@@ -114,12 +112,12 @@ static bool take_time_of_day(struct reader *reader, int64_t *time, bool *in_rang
 {
     int hour, minute, second, millionths;
 
-    if (!take_digits(reader, 2, &hour) || !take_any(reader, ":")
-        || !take_digits(reader, 2, &minute) || !take_any(reader, ":")
-        || !take_digits(reader, 2, &second) || !take_fraction(reader, &millionths))
+    if (!take_digits(reader, 2, &hour) || !take_any(reader, ":") ||
+        !take_digits(reader, 2, &minute) || !take_any(reader, ":") ||
+        !take_digits(reader, 2, &second) || !take_fraction(reader, &millionths))
         return false;
-    if (hour > 24 || minute > 59 || second > 60
-        || (hour == 24 && (minute > 0 || second > 0 || millionths > 0)))
+    if (hour > 24 || minute > 59 || second > 60 ||
+        (hour == 24 && (minute > 0 || second > 0 || millionths > 0)))
         *in_range = false;
     *time = ((hour * INT64_C(60) + minute) * 60 + second) * CLOCK_SECOND + millionths;
     return true;
@@ -155,15 +153,15 @@ enum clock_parsed clock_parse(const char *text, size_t length, int64_t *time)
 
     if (!take_date(&reader, &date, &in_range))
         return CLOCK_MALFORMED;
-    if (reader.at < reader.end
-        && (!take_any(&reader, "Tt ") || !take_time_of_day(&reader, &time_of_day, &in_range)
-            || !take_zone(&reader, &offset, &in_range) || reader.at < reader.end))
+    if (reader.at < reader.end &&
+        (!take_any(&reader, "Tt ") || !take_time_of_day(&reader, &time_of_day, &in_range) ||
+         !take_zone(&reader, &offset, &in_range) || reader.at < reader.end))
         return CLOCK_MALFORMED;
 
     /* 24:00, second 60 or a zone may carry a time out of the first or the last year. */
     int64_t sum = date + time_of_day - offset;
-    if (!in_range || sum < days_from_date(1, 1, 1) * CLOCK_DAY
-        || sum >= days_from_date(10000, 1, 1) * CLOCK_DAY)
+    if (!in_range || sum < days_from_date(1, 1, 1) * CLOCK_DAY ||
+        sum >= days_from_date(10000, 1, 1) * CLOCK_DAY)
         return CLOCK_OUT_OF_RANGE;
     *time = sum;
     return CLOCK_OK;
@@ -185,9 +183,9 @@ const char *clock_format(int64_t time, char *buffer)
 
     /* Some remainders change nothing; they prove to the compiler that the text fits. */
     date_from_days(days, &year, &month, &day);
-    snprintf(buffer, CLOCK_TEXT_SIZE, "%04d-%02u-%02uT%02u:%02u:%02u.%06uZ",
-             (int)(year % 1000000), (unsigned)month % 13, (unsigned)day % 32, seconds / 3600 % 24,
-             seconds / 60 % 60, seconds % 60, micros % 1000000);
+    snprintf(buffer, CLOCK_TEXT_SIZE, "%04d-%02u-%02uT%02u:%02u:%02u.%06uZ", (int)(year % 1000000),
+             (unsigned)month % 13, (unsigned)day % 32, seconds / 3600 % 24, seconds / 60 % 60,
+             seconds % 60, micros % 1000000);
     return buffer;
 }
 

@@ -52,30 +52,18 @@ bool error_prefix(struct error *err, const char *format, ...)
 const char *status_name(enum status status)
 {
     switch (status) {
-    case STATUS_OK:
-        return "OK";
-    case STATUS_USAGE:
-        return "USAGE";
-    case STATUS_DATA:
-        return "DATA";
-    case STATUS_UNAVAILABLE:
-        return "UNAVAILABLE";
-    case STATUS_BUG:
-        return "BUG";
-    case STATUS_IO:
-        return "IO";
-    case STATUS_TEMPORARY:
-        return "TEMPORARY";
-    case STATUS_PERMISSION:
-        return "PERMISSION";
-    case STATUS_CONFIG:
-        return "CONFIG";
-    case STATUS_STALE:
-        return "STALE";
-    case STATUS_SKIP:
-        return "SKIP";
-    case STATUS_INTERRUPTED:
-        return "INTERRUPTED";
+    case STATUS_OK: return "OK";
+    case STATUS_USAGE: return "USAGE";
+    case STATUS_DATA: return "DATA";
+    case STATUS_UNAVAILABLE: return "UNAVAILABLE";
+    case STATUS_BUG: return "BUG";
+    case STATUS_IO: return "IO";
+    case STATUS_TEMPORARY: return "TEMPORARY";
+    case STATUS_PERMISSION: return "PERMISSION";
+    case STATUS_CONFIG: return "CONFIG";
+    case STATUS_STALE: return "STALE";
+    case STATUS_SKIP: return "SKIP";
+    case STATUS_INTERRUPTED: return "INTERRUPTED";
     }
     return "UNKNOWN";
 }

@@ -30,7 +30,8 @@ enum status {
     STATUS_CONFIG = 78,      /* environment, database or schema is not as needed */
     STATUS_STALE = 79,       /* --max-lag exceeded */
     STATUS_SKIP = 99,        /* nothing to do, with --skip-if-empty */
-    STATUS_INTERRUPTED = 128 /* a signal or a closed output asked us to stop; never an exit status */
+    STATUS_INTERRUPTED =
+        128 /* a signal or a closed output asked us to stop; never an exit status */
 };
 
 struct error {

@@ -32,7 +32,8 @@ enum interrupt_waited interrupt_wait(int fd, short events, int timeout_ms, short
 /* From here on a stop is no longer noticed by waits: for cancelling and rolling back after one. */
 void interrupt_settle(void);
 
-/* Ends the process as the signal would have done by itself, so that a launcher sees which it was. */
+/* Ends the process as the signal would have done by itself, so that a launcher sees which it was.
+ */
 _Noreturn void interrupt_die(int number);
 
 #endif

@@ -46,8 +46,7 @@ static bool stderr_is_journal(void)
 
     if (!stream || fstat(STDERR_FILENO, &status) != 0)
         return false;
-    snprintf(actual, sizeof actual, "%ju:%ju", (uintmax_t)status.st_dev,
-             (uintmax_t)status.st_ino);
+    snprintf(actual, sizeof actual, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
     return strcmp(stream, actual) == 0;
 }
 

@@ -29,8 +29,8 @@ bool option_is_end(const struct task_option *option)
 
 static int target_count(const struct task_option *option)
 {
-    return !!option->to + !!option->flag + !!option->list + !!option->duration + !!option->time
-           + !!option->number;
+    return !!option->to + !!option->flag + !!option->list + !!option->duration + !!option->time +
+           !!option->number;
 }
 
 static void add_option(struct parse *parse, const struct task_option *option)
@@ -40,8 +40,8 @@ static void add_option(struct parse *parse, const struct task_option *option)
     if (target_count(option) != 1 || !option->help || !option->flag != !!option->arg)
         BUG("option \"%s\" is not declared in full", name);
     for (size_t i = 0; i < parse->count; i++)
-        if (option->name && parse->options[i]->name
-            && strcmp(option->name, parse->options[i]->name) == 0)
+        if (option->name && parse->options[i]->name &&
+            strcmp(option->name, parse->options[i]->name) == 0)
             BUG("option \"%s\" is declared twice", name);
 
     parse->options = mem_resize(parse->options, (parse->count + 1) * sizeof *parse->options);
@@ -96,14 +96,12 @@ static struct label label_of(const struct task_option *option)
 static bool set_time(const struct task_option *option, const char *text, struct error *err)
 {
     switch (clock_parse(text, strlen(text), option->time)) {
-    case CLOCK_OK:
-        return true;
+    case CLOCK_OK: return true;
     case CLOCK_OUT_OF_RANGE:
         return error_set(err, STATUS_USAGE,
                          "%s names a day or an hour that does not exist; correct it",
                          label_of(option).text);
-    case CLOCK_MALFORMED:
-        break;
+    case CLOCK_MALFORMED: break;
     }
     return error_set(err, STATUS_USAGE,
                      "%s is not a time; write it like 2026-01-31T08:30:00Z or 2026-01-31",
@@ -170,10 +168,10 @@ static bool set_value(struct parse *parse, const struct task_option *option, con
     if (option->number)
         return set_number(option, text, err);
     if (option->duration)
-        return clock_parse_duration(text, option->duration)
-               || error_set(err, STATUS_USAGE,
-                            "%s is not a duration; write a number with s, min, h or d",
-                            label_of(option).text);
+        return clock_parse_duration(text, option->duration) ||
+               error_set(err, STATUS_USAGE,
+                         "%s is not a duration; write a number with s, min, h or d",
+                         label_of(option).text);
     if (option->list)
         add_to_list(option->list, text, parse->argc);
     else
@@ -203,7 +201,8 @@ static bool take_argument(struct parse *parse, const char *text, struct error *e
 /* argument begins with "-" and is none of our options, or the beginning of several. */
 static bool refuse(const struct parse *parse, const char *argument, struct error *err)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
     bool is_long = argument[1] == '-';
     const char *name = argument + (is_long ? 2 : 1);
     size_t length = is_long ? strspn(name, letters) : 1;

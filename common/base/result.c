@@ -240,8 +240,8 @@ bool result_set_line(struct result *result, const char *line)
     static const char start[] = "{\"schema_version\":";
     const char *begin = NULL, *end = NULL;
     char *own = mem_copy(line, strcspn(line, "\n"));
-    bool is_ours = strncmp(own, start, sizeof start - 1) == 0 && find_status(own, &begin, &end)
-                   && strlen(own) - (size_t)(end - begin) + strlen(ALREADY_DONE) < RESULT_MAX;
+    bool is_ours = strncmp(own, start, sizeof start - 1) == 0 && find_status(own, &begin, &end) &&
+                   strlen(own) - (size_t)(end - begin) + strlen(ALREADY_DONE) < RESULT_MAX;
 
     if (is_ours) {
         size_t length = (size_t)(end - begin);
@@ -285,15 +285,9 @@ static void add_entries(const struct result *result, bool is_brief, struct str *
         add_json_text(to, entry->name);
         str_add_char(to, ':');
         switch (entry->kind) {
-        case KIND_NULL:
-            str_add_text(to, "null");
-            break;
-        case KIND_TEXT:
-            add_json_text(to, entry->text);
-            break;
-        case KIND_NUMBER:
-            str_add_format(to, "%" PRId64, entry->number);
-            break;
+        case KIND_NULL: str_add_text(to, "null"); break;
+        case KIND_TEXT: add_json_text(to, entry->text); break;
+        case KIND_NUMBER: str_add_format(to, "%" PRId64, entry->number); break;
         case KIND_JSON:
             str_add_text(to, is_brief && entry->brief ? entry->brief : entry->text);
             break;

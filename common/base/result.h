@@ -22,9 +22,9 @@ struct result_entry;
 struct result {
     struct result_entry *entries;
     size_t count;
-    char *line;     /* an earlier line to print again, or NULL */
+    char *line;          /* an earlier line to print again, or NULL */
     bool line_was_empty; /* the earlier line told of nothing to do */
-    char *document; /* text to print instead of a line (batch-status), or NULL */
+    char *document;      /* text to print instead of a line (batch-status), or NULL */
 };
 
 void result_init(struct result *result);

@@ -36,11 +36,16 @@ static struct task_common common = {.lock_timeout = 60 * CLOCK_SECOND};
 static bool asks_help, asks_version;
 
 static const struct task_option shared_options[] = {
-    {.name = "result-file", .arg = "PATH", .to = &common.result_file,
+    {.name = "result-file",
+     .arg = "PATH",
+     .to = &common.result_file,
      .help = "also write the result line to this file, whole or not at all"},
-    {.name = "lock-timeout", .arg = "DURATION", .duration = &common.lock_timeout,
+    {.name = "lock-timeout",
+     .arg = "DURATION",
+     .duration = &common.lock_timeout,
      .help = "how long to wait for a lock before giving up with 75 (60s)"},
-    {.name = "dry-run", .flag = &common.dry_run,
+    {.name = "dry-run",
+     .flag = &common.dry_run,
      .help = "write nothing; show bounds, statements and plans on standard error"},
     {.name = "quiet", .flag = &common.quiet, .help = "log errors only"},
     {.name = "verbose", .flag = &common.verbose, .help = "log details, too"},
@@ -50,24 +55,37 @@ static const struct task_option shared_options[] = {
 };
 
 static const struct task_option step_options[] = {
-    {.name = "run-key", .arg = "KEY", .to = &common.run_key, .is_id = true,
+    {.name = "run-key",
+     .arg = "KEY",
+     .to = &common.run_key,
+     .is_id = true,
      .help = "name by which a retry finds its batch (Airflow's DAG run, else new)"},
-    {.name = "skip-if-empty", .flag = &common.skip_if_empty,
+    {.name = "skip-if-empty",
+     .flag = &common.skip_if_empty,
      .help = "end with 99 and no result line where there is nothing to do"},
     {.name = "force", .flag = &common.force, .help = "do anew what this run key has done"},
     {0},
 };
 
 static const struct task_option own_batch_options[] = {
-    {.name = "batch-id", .arg = "ID", .to = &common.batch_id, .is_id = true,
+    {.name = "batch-id",
+     .arg = "ID",
+     .to = &common.batch_id,
+     .is_id = true,
      .help = "batch to work on; goes before the run key"},
     {0},
 };
 
 static const struct task_option taken_batch_options[] = {
-    {.name = "batch-id", .arg = "ID", .to = &common.batch_id, .is_id = true, .may_be_stdin = true,
+    {.name = "batch-id",
+     .arg = "ID",
+     .to = &common.batch_id,
+     .is_id = true,
+     .may_be_stdin = true,
      .help = "batch to go on with; - reads the last step's result line from stdin"},
-    {.name = "batch-file", .arg = "PATH", .to = &common.batch_file,
+    {.name = "batch-file",
+     .arg = "PATH",
+     .to = &common.batch_file,
      .help = "go on with the batch that the last step's --result-file names"},
     {0},
 };
@@ -90,9 +108,9 @@ bool task_is_id(const char *text)
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
         if (strcasecmp(text, missing[i]) == 0)
             return false;
-    return length >= 1 && length <= ID_MAX
-           && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                           "_.~:+/-") == length;
+    return length >= 1 && length <= ID_MAX &&
+           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                        "_.~:+/-") == length;
 }
 
 /* ---- before the work ---- */
@@ -201,8 +219,8 @@ static const char *signal_name(int number)
 /* A call that a signal cut short may have failed in any of the ways that pass. */
 static bool may_be_of_stop(enum status status)
 {
-    return status == STATUS_INTERRUPTED || status == STATUS_IO || status == STATUS_TEMPORARY
-           || status == STATUS_UNAVAILABLE;
+    return status == STATUS_INTERRUPTED || status == STATUS_IO || status == STATUS_TEMPORARY ||
+           status == STATUS_UNAVAILABLE;
 }
 
 /* The last line of a task that ends by a stop; remedy tells what became of the work. */
@@ -231,8 +249,8 @@ static int end_failed(const struct error *err, const char *remedy)
         BUG("interrupted by nobody");
     if (err->status == STATUS_OK)
         BUG("failed without a reason");
-    if (err->status == STATUS_INTERRUPTED
-        || (number != 0 && number != SIGPIPE && may_be_of_stop(err->status)))
+    if (err->status == STATUS_INTERRUPTED ||
+        (number != 0 && number != SIGPIPE && may_be_of_stop(err->status)))
         return end_stopped(remedy);
     log_failure(err);
     return err->status;
@@ -251,9 +269,9 @@ static bool deliver(const struct result *result, struct error *err)
     else
         result_format(result, &text);
 
-    bool ok = (!common.result_file
-               || output_put_file(common.result_file, text.text, text.length, remedy, err))
-              && output_print(text.text, text.length, remedy, err);
+    bool ok = (!common.result_file ||
+               output_put_file(common.result_file, text.text, text.length, remedy, err)) &&
+              output_print(text.text, text.length, remedy, err);
     str_release(&text);
     return ok;
 }
@@ -262,8 +280,8 @@ static int end_run(bool ok, const struct result *result, struct error *err)
 {
     struct error lost;
 
-    if (!ok && err->status == STATUS_STALE && result_get_document(result)
-        && !deliver(result, &lost))
+    if (!ok && err->status == STATUS_STALE && result_get_document(result) &&
+        !deliver(result, &lost))
         return end_failed(&lost, COMMITTED);
     if (!ok)
         return end_failed(err, NOTHING_WRITTEN);

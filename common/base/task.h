@@ -37,18 +37,18 @@ struct task_list {
 
 /* One option or argument. Exactly one of to, flag, list, duration, time, number is set. */
 struct task_option {
-    const char *name;    /* without "--"; NULL for the positional argument */
-    const char *arg;     /* placeholder in the help; NULL for a flag */
-    const char *help;    /* one line */
-    const char **to;     /* its text; stays NULL when absent */
-    bool *flag;          /* set to true */
+    const char *name; /* without "--"; NULL for the positional argument */
+    const char *arg;  /* placeholder in the help; NULL for a flag */
+    const char *help; /* one line */
+    const char **to;  /* its text; stays NULL when absent */
+    bool *flag;       /* set to true */
     struct task_list *list;
-    int64_t *duration;   /* DURATION, microseconds; keeps its default when absent */
-    int64_t *time;       /* TIME, microseconds; keeps its default when absent */
-    int64_t *number;     /* an integer from 0; keeps its default when absent */
-    bool is_id;          /* the text must be an id or key (task_is_id), or "-" if may_be_stdin */
-    bool may_be_stdin;   /* "-" is standard input, which is then kept; else "-" is refused */
-    bool is_optional;    /* of the positional argument */
+    int64_t *duration; /* DURATION, microseconds; keeps its default when absent */
+    int64_t *time;     /* TIME, microseconds; keeps its default when absent */
+    int64_t *number;   /* an integer from 0; keeps its default when absent */
+    bool is_id;        /* the text must be an id or key (task_is_id), or "-" if may_be_stdin */
+    bool may_be_stdin; /* "-" is standard input, which is then kept; else "-" is refused */
+    bool is_optional;  /* of the positional argument */
 };
 
 struct task {
@@ -56,8 +56,8 @@ struct task {
     const char *summary;               /* one line */
     const struct task_option *options; /* ends with a zeroed one */
     bool is_step;                      /* takes the options of steps, too */
-    bool takes_batch;                  /* a step that goes on with another's batch: --batch-id may be
-                                          "-" (standard input), and --batch-file names a result file */
+    bool takes_batch; /* a step that goes on with another's batch: --batch-id may be
+                         "-" (standard input), and --batch-file names a result file */
     bool (*run)(struct result *result, struct error *err);
 };
 
@@ -67,8 +67,9 @@ struct task_common {
     const char *result_file;
     int64_t lock_timeout; /* microseconds */
     /* steps only */
-    const char *run_key;  /* --run-key, else from AIRFLOW_CTX_DAG_ID/AIRFLOW_CTX_DAG_RUN_ID, else NULL */
-    const char *batch_id; /* --batch-id; "-" only where the task takes_batch */
+    const char
+        *run_key; /* --run-key, else from AIRFLOW_CTX_DAG_ID/AIRFLOW_CTX_DAG_RUN_ID, else NULL */
+    const char *batch_id;   /* --batch-id; "-" only where the task takes_batch */
     const char *batch_file; /* --batch-file; only where the task takes_batch */
     bool skip_if_empty, force;
     int try_number; /* AIRFLOW_CTX_TRY_NUMBER, 0 if unknown */

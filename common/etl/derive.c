@@ -216,7 +216,7 @@ static bool run_steps(struct db *db, const struct derivation *derivation,
     if (task_common()->dry_run) {
         char *batches = array_of(work);
         const struct db_value values[] = {{"batches", batches}, {"batch_id", "0"}, {0}};
-        bool ok = step_explain(db, work->is_all ? derivation->all : derivation->changed, values, err);
+        bool ok = step_show_all(db, work->is_all ? derivation->all : derivation->changed, values, err);
         free(batches);
         return ok && report(batch, derivation, "nothing-to-do", work, counts, started, result);
     }

@@ -340,6 +340,28 @@ static bool go_on(struct stage *stage, const char *fingerprint, int64_t started,
     return is_done || load(stage, 0, started, result, err);
 }
 
+/* --dry-run: what a run would read. */
+static bool show_plan(struct stage *stage, int64_t started, struct result *result,
+                      struct error *err)
+{
+    struct window window;
+    if (!source_list_open(&stage->sources, err))
+        return false;
+    bool is_chosen = stage->batch->id != 0 && !task_common()->force;
+    if (is_chosen ? !source_list_restore(&stage->sources, stage->db, stage->batch, err)
+                  : !source_list_choose(&stage->sources, stage->db, stage->feed->name,
+                                        &stage->options->window, &window, err))
+        return false;
+    if (!stage_show_plan(stage, err))
+        return false;
+    report(stage, "nothing-to-do", 0, started, result);
+    if (!is_chosen) {
+        result_set_time(result, "since", window.since);
+        result_set_time(result, "until", window.until);
+    }
+    return true;
+}
+
 static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, int64_t started,
                       struct result *result, struct error *err)
 {
@@ -362,6 +384,8 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
         return false;
     if (!batch_find(stage->db, stage->feed->name, id, *run_key, batch, err))
         return false;
+    if (task_common()->dry_run)
+        return show_plan(stage, started, result, err);
     if (batch->id != 0 && !task_common()->force)
         return go_on(stage, *fingerprint, started, result, err);
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "etl/step.h"
 #include "etl_sql.h"
 #include "io/copy.h"
 
@@ -130,30 +131,44 @@ done:
 
 /* Servers -------------------------------------------------------------- */
 
-/* Relays what one of the feed's source statements selects in the snapshot. */
-static bool relay(struct stage *stage, struct source *source, const struct sql *from,
-                  const struct sql *to, int64_t *rows, struct error *err)
+/* What the feed's source statements are bound to. */
+struct server_values {
+    char read_number[24], since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE], clock[CLOCK_TEXT_SIZE];
+    struct db_value values[9];
+};
+
+static void bind(const struct stage *stage, const struct source *source, struct server_values *to)
 {
-    char read_number[24];
-    char since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE], clock[CLOCK_TEXT_SIZE];
-    int64_t bytes = 0;
-    snprintf(read_number, sizeof read_number, "%" PRId64, stage->batch->read_number);
-    clock_format(source->clock, clock);
+    snprintf(to->read_number, sizeof to->read_number, "%" PRId64, stage->batch->read_number);
+    clock_format(source->since, to->since);
+    clock_format(source->until, to->until);
+    clock_format(source->clock, to->clock);
     const struct db_value values[] = {
         {"batch_id", stage->batch->id_text},
-        {"read_number", read_number},
-        {"read_time", clock},
-        {"clock", clock},
-        {"since", clock_format(source->since, since)},
-        {"until", clock_format(source->until, until)},
+        {"read_number", to->read_number},
+        {"read_time", to->clock},
+        {"clock", to->clock},
+        {"since", to->since},
+        {"until", to->until},
         {"is_incremental", stage->batch->is_backfill ? "false" : "true"},
         {"source", source->identity},
         {0},
     };
+    memcpy(to->values, values, sizeof values);
+}
+
+/* Relays what one of the feed's source statements selects in the snapshot. */
+static bool relay(struct stage *stage, struct source *source, const struct sql *from,
+                  const struct sql *to, int64_t *rows, struct error *err)
+{
+    int64_t bytes = 0;
+    struct server_values bound;
+    bind(stage, source, &bound);
     *rows = 0;
     if (source->since >= source->until)
         return true;
-    bool ok = copy_relay(source->db, from, values, stage->db, to, values, rows, &bytes, err);
+    bool ok = copy_relay(source->db, from, bound.values, stage->db, to, bound.values, rows, &bytes,
+                         err);
     stage->counts.bytes += bytes;
     return ok;
 }
@@ -191,4 +206,29 @@ bool stage_keep_sample(struct stage *stage, struct error *err)
             return false;
     }
     return db_run(stage->db, &sql_etl_reject_trim, values, NULL, err);
+}
+
+/* --dry-run ------------------------------------------------------------ */
+
+bool stage_show_plan(struct stage *stage, struct error *err)
+{
+    for (size_t i = 0; i < stage->sources.count; i++) {
+        struct source *source = &stage->sources.items[i];
+        struct server_values bound;
+        int scans;
+        bind(stage, source, &bound);
+        bound.values[0].text = "0"; /* there may be no batch yet */
+        log_event(LOG_INFO, "window", "source=%s since=%s until=%s", source->identity, bound.since,
+                  bound.until);
+        if (!source->is_server)
+            continue;
+        if (!db_begin_snapshot(source->db, err) ||
+            !step_show(source->db, stage->feed->source, bound.values, &scans, err))
+            return false;
+        db_rollback(source->db);
+        if (scans > 0)
+            log_event(LOG_WARNING, "sequential_scan", "source=%s remedy=look-for-a-missing-index",
+                      source->identity);
+    }
+    return true;
 }

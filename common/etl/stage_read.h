@@ -37,4 +37,7 @@ bool stage_read_servers(struct stage *stage, struct error *err);
  * them, in the caller's transaction. The snapshots are still open. */
 bool stage_keep_sample(struct stage *stage, struct error *err);
 
+/* --dry-run: shows the windows, statements and plans on standard error; points out sequential scans. */
+bool stage_show_plan(struct stage *stage, struct error *err);
+
 #endif

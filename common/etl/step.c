@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "etl/step.h"
 
+#include <stdio.h>
+
 #include "etl_sql.h"
 
 bool step_run_all(struct db *db, const struct pipeline_step *steps, const struct db_value *values,
@@ -34,14 +36,20 @@ bool step_lock_target(struct db *db, const char *target, struct error *err)
     return true;
 }
 
-bool step_explain(struct db *db, const struct pipeline_step *steps, const struct db_value *values,
-                  struct error *err)
+bool step_show(struct db *db, const struct sql *sql, const struct db_value *values, int *scans,
+               struct error *err)
 {
-    for (const struct pipeline_step *step = steps; step && step->sql; step++) {
-        int scans;
-        if (!db_explain(db, step->sql, values, &scans, err))
+    fprintf(stderr, "%s\n", sql->text);
+    return db_explain(db, sql, values, scans, err);
+}
+
+bool step_show_all(struct db *db, const struct pipeline_step *steps, const struct db_value *values,
+                   struct error *err)
+{
+    int scans;
+    for (const struct pipeline_step *step = steps; step && step->sql; step++)
+        if (!step_show(db, step->sql, values, &scans, err))
             return false;
-    }
     return true;
 }
 

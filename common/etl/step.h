@@ -20,8 +20,11 @@ bool step_run_apart(struct db *db, const struct pipeline_step *steps,
 /* Takes turns with the other writers of target, until the transaction ends. */
 bool step_lock_target(struct db *db, const char *target, struct error *err);
 
-/* --dry-run: prints each statement with its plan to standard error and runs none. */
-bool step_explain(struct db *db, const struct pipeline_step *steps, const struct db_value *values,
+/* --dry-run: shows a statement and its plan on standard error and does not run it; *scans counts the
+ * sequential scans in it. */
+bool step_show(struct db *db, const struct sql *sql, const struct db_value *values, int *scans,
+               struct error *err);
+bool step_show_all(struct db *db, const struct pipeline_step *steps, const struct db_value *values,
                   struct error *err);
 
 /* Copies the named counts, in order, from *counts to *result; 0 where there is none. names ends

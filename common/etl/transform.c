@@ -155,8 +155,8 @@ static bool explain(struct db *db, const struct feed *feed, const struct batch *
                                       {"since", NULL},
                                       {"until", NULL},
                                       {0}};
-    return step_explain(db, feed->members, values, err) &&
-           step_explain(db, feed->steps, values, err);
+    return step_show_all(db, feed->members, values, err) &&
+           step_show_all(db, feed->steps, values, err);
 }
 
 /* The batch is complete: what this step printed, or that there was nothing to do for it. */

@@ -78,6 +78,20 @@ static void find_sqlstate(const char *message, char *sqlstate)
     }
 }
 
+/* True if hosts, addresses and ports are as many as each other, and the ports are ports. */
+static bool has_matching_lists(PGconn *conn)
+{
+    char *addresses = setting_of(conn, "hostaddr");
+    char *hosts = setting_of(conn, "host");
+    char *ports = setting_of(conn, "port");
+    bool fit = !addresses || !hosts || db_count_hosts(addresses) == db_count_hosts(hosts);
+    fit = fit && (!ports || db_is_port_list(ports, count_hosts_of(conn)));
+    free(addresses);
+    free(hosts);
+    free(ports);
+    return fit;
+}
+
 /*
  * True if libpq did not even try, because it cannot use the parameters. Asked
  * by trying them once more against an address where nobody listens.
@@ -95,10 +109,7 @@ static bool is_unusable(PGconn *conn, const struct db_params *params)
         PQpingParams((const char *const *)nowhere.keywords, (const char *const *)nowhere.values, 0);
     db_params_release(&nowhere);
 
-    char *ports = setting_of(conn, "port");
-    bool has_ports = !ports || db_is_port_list(ports, count_hosts_of(conn));
-    free(ports);
-    return answer == PQPING_NO_ATTEMPT || !has_ports;
+    return answer == PQPING_NO_ATTEMPT || !has_matching_lists(conn);
 }
 
 static const char *remedy(enum status status, const char *sqlstate, bool is_source)

@@ -232,7 +232,7 @@ enum json_problem json_token_number(const char **at, const char *end)
 {
     const char *place = *at;
 
-    if (place < end && *place == '-') {
+    if (*place == '-') {
         place++;
     }
     if (!is_digit(place, end)) {

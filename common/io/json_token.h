@@ -31,7 +31,7 @@ enum json_problem json_token_refuse(const char *at, const char *end, enum json_p
 /* A string whose opening quote is before *at. */
 enum json_problem json_token_string(const char **at, const char *end, bool *has_escape);
 
-/* A number. Letters, digits, signs or dots right behind it are JSON_BAD. */
+/* A number; there is a byte at *at. Letters, digits, signs or dots right behind it are JSON_BAD. */
 enum json_problem json_token_number(const char **at, const char *end);
 
 /* One of true, false and null, which begins at *at. */

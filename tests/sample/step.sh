@@ -49,7 +49,7 @@ awk -v name="$name" '
                 status = pair[2]
             else if (pair[1] == "seconds")
                 seconds = pair[2]
-            else if (pair[1] ~ /^(rows|keys|members)_/ && pair[2] != 0) {
+            else if (pair[1] ~ /^(rows|keys|members|migrations)_/ && pair[2] != 0) {
                 word = pair[1]
                 sub(/^rows_/, "", word)
                 gsub(/_/, " ", word)

@@ -23,12 +23,12 @@ struct child {
 };
 
 /* Ends the child with a status that no test expects. */
-#define CHILD_EXPECT(condition)                                                       \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
-            dprintf(STDERR_FILENO, "line %d: not so: %s\n", __LINE__, #condition);    \
-            exit(199);                                                                \
-        }                                                                             \
+#define CHILD_EXPECT(condition)                                                    \
+    do {                                                                           \
+        if (!(condition)) {                                                        \
+            dprintf(STDERR_FILENO, "line %d: not so: %s\n", __LINE__, #condition); \
+            exit(199);                                                             \
+        }                                                                          \
     } while (0)
 
 /* These take the place of the C library's in this program, and save the counts

@@ -222,8 +222,8 @@ static void every_hundredth_day_agrees_with_the_c_library(void **state)
 
         assert_non_null(gmtime_r(&seconds, &parts));
         snprintf(expected, sizeof expected, "%04d-%02d-%02dT%02d:%02d:%02d.000007Z",
-                 parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
-                 parts.tm_min, parts.tm_sec);
+                 parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
+                 parts.tm_sec);
         assert_string_equal(clock_format(seconds * CLOCK_SECOND + 7, actual), expected);
         assert_int_equal(parse(expected, &time), CLOCK_OK);
         assert_int_equal(time, seconds * CLOCK_SECOND + 7);
@@ -254,8 +254,13 @@ static void durations_come_in_four_units(void **state)
         const char *text;
         int64_t seconds;
     } durations[] = {
-        {"0", 0},      {"45", 45},         {"45s", 45},           {"15min", 900},
-        {"2h", 7200},  {"30d", 30 * 86400}, {"36525d", INT64_C(36525) * 86400},
+        {"0", 0},
+        {"45", 45},
+        {"45s", 45},
+        {"15min", 900},
+        {"2h", 7200},
+        {"30d", 30 * 86400},
+        {"36525d", INT64_C(36525) * 86400},
     };
     int64_t duration;
 
@@ -282,9 +287,27 @@ static void durations_take_decimals(void **state)
 static void what_is_not_a_duration_is_refused(void **state)
 {
     static const char *const texts[] = {
-        "",     "s",      "-1",     "+1",   "1m",          "1 h",     "1H",    "1e3",
-        ".5",   "1.",     "1.h",    "1.5.", "15mins",      "0x10",    "1d12h", "inf",
-        "36526d", "36525.5d", "3155760001s", "99999999999999999999d", "52596001min",
+        "",
+        "s",
+        "-1",
+        "+1",
+        "1m",
+        "1 h",
+        "1H",
+        "1e3",
+        ".5",
+        "1.",
+        "1.h",
+        "1.5.",
+        "15mins",
+        "0x10",
+        "1d12h",
+        "inf",
+        "36526d",
+        "36525.5d",
+        "3155760001s",
+        "99999999999999999999d",
+        "52596001min",
     };
     int64_t duration = UNSET;
 

@@ -71,10 +71,9 @@ static void every_status_has_its_name(void **state)
         int status;
         const char *name;
     } names[] = {
-        {0, "OK"},         {64, "USAGE"},     {65, "DATA"},        {69, "UNAVAILABLE"},
-        {70, "BUG"},       {74, "IO"},        {75, "TEMPORARY"},   {77, "PERMISSION"},
-        {78, "CONFIG"},    {79, "STALE"},     {99, "SKIP"},        {128, "INTERRUPTED"},
-        {1, "UNKNOWN"},
+        {0, "OK"},    {64, "USAGE"},        {65, "DATA"},       {69, "UNAVAILABLE"}, {70, "BUG"},
+        {74, "IO"},   {75, "TEMPORARY"},    {77, "PERMISSION"}, {78, "CONFIG"},      {79, "STALE"},
+        {99, "SKIP"}, {128, "INTERRUPTED"}, {1, "UNKNOWN"},
     };
 
     (void)state;

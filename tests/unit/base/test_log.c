@@ -90,8 +90,8 @@ static int tell_at_every_level(const void *data)
         log_open("x", *(const enum log_level *)data);
     for (int level = LOG_ERROR; level <= LOG_DEBUG; level++) {
         log_event((enum log_level)level, "event", "level=%d", level);
-        CHILD_EXPECT(log_is_on((enum log_level)level)
-                     == (level <= (data ? (int)*(const enum log_level *)data : LOG_ERROR)));
+        CHILD_EXPECT(log_is_on((enum log_level)level) ==
+                     (level <= (data ? (int)*(const enum log_level *)data : LOG_ERROR)));
     }
     return 0;
 }
@@ -141,7 +141,11 @@ static void control_characters_become_question_marks(void **state)
     struct child child;
 
     (void)state;
-    child_run(tell_controls, "1\n2\r3\x1b[31m4\x7f" "5\xc2\x9b" "6\xc3\xa9\xc2\xa0", &child);
+    child_run(tell_controls,
+              "1\n2\r3\x1b[31m4\x7f"
+              "5\xc2\x9b"
+              "6\xc3\xa9\xc2\xa0",
+              &child);
     matches(child.err, " x a[?]b c[?]d event file=1[?]2[?]3[?]\\[31m4[?]5[?][?]6");
     assert_non_null(strstr(child.err, "6\xc3\xa9\xc2\xa0\n"));
     assert_int_equal(lines_in(child.err), 1);
@@ -195,8 +199,7 @@ static void a_failure_is_reason_and_remedy_at_every_level(void **state)
 
     (void)state;
     child_run(fail_quietly, NULL, &child);
-    assert_string_equal(child.err,
-                        "load-staging: error: file \"a?b\" is missing; name another\n");
+    assert_string_equal(child.err, "load-staging: error: file \"a?b\" is missing; name another\n");
 }
 
 static void name_stderr_as_journal(void)

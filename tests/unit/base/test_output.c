@@ -330,8 +330,8 @@ static void only_a_regular_file_may_be_replaced(void **state)
     assert_false(output_check_file(folder, &err));
     assert_int_equal(err.status, STATUS_USAGE);
     assert_false(output_check_file("/dev/null", &err));
-    assert_string_equal(
-        err.message, "result file \"/dev/null\" is there and is no regular file; name another");
+    assert_string_equal(err.message,
+                        "result file \"/dev/null\" is there and is no regular file; name another");
 }
 
 int main(void)

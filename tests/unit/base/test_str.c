@@ -174,11 +174,11 @@ static void json_writes_what_is_beyond_ascii_as_escapes(void **state)
 static void json_replaces_each_byte_that_is_not_utf8(void **state)
 {
     (void)state;
-    json_is("\xff", 1, "\"\\ufffd\"");                          /* no such byte */
-    json_is("\x80", 1, "\"\\ufffd\"");                          /* a rest without beginning */
-    json_is("\xc3", 1, "\"\\ufffd\"");                          /* a beginning without rest */
-    json_is("\xc3x", 2, "\"\\ufffdx\"");                        /* the rest is another's */
-    json_is("\xc0\xaf", 2, "\"\\ufffd\\ufffd\"");              /* overlong */
+    json_is("\xff", 1, "\"\\ufffd\"");                       /* no such byte */
+    json_is("\x80", 1, "\"\\ufffd\"");                       /* a rest without beginning */
+    json_is("\xc3", 1, "\"\\ufffd\"");                       /* a beginning without rest */
+    json_is("\xc3x", 2, "\"\\ufffdx\"");                     /* the rest is another's */
+    json_is("\xc0\xaf", 2, "\"\\ufffd\\ufffd\"");            /* overlong */
     json_is("\xe0\x80\x80", 3, "\"\\ufffd\\ufffd\\ufffd\""); /* overlong */
     json_is("\xed\xa0\x80", 3, "\"\\ufffd\\ufffd\\ufffd\""); /* a surrogate */
     json_is("\xf4\x90\x80\x80", 4, "\"\\ufffd\\ufffd\\ufffd\\ufffd\""); /* beyond all */

@@ -186,7 +186,7 @@ static inline void fake_start(void (*script)(int fd))
     setenv("PGPORT", "5432", 1);
     setenv("PGUSER", "user", 1);
     setenv("PGDATABASE", "database", 1);
-    setenv("PGPASSFILE", "/dev/null", 1);
+    setenv("PGPASSFILE", "/dev/null/none", 1);
 }
 
 static inline void fake_stop(void)

@@ -2,6 +2,7 @@
  *
  * Standard input and pipes; what cannot be opened or read.
  */
+/* link: -Wl,--wrap=interrupt_wait */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,13 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/interrupt.h"
 #include "io/file.h"
+#include "io/file_stream.h"
 
 static char folder[] = "/tmp/test-file-pipe-XXXXXX";
 static char path[64];
@@ -28,6 +29,12 @@ static struct error err;
 static const char gzip[] =
     "\037\213\010\000\000\000\000\000\002\003\313\317\113\345\052\051\317\007\000\165\306\210\002\007\000\000\000";
 static const char zstd[] = "\050\265\057\375\000\130\071\000\000\157\156\145\012\164\167\157";
+
+/* a thousand times "x", compressed */
+static const char gzip_run[] =
+    "\037\213\010\000\000\000\000\000\002\003\253\250\030\005\243\140\024\014\167\000\000\346\311\101\073\350\003\000\000";
+static const char zstd_run[] =
+    "\050\265\057\375\000\130\115\000\000\020\170\170\001\000\343\053\200\005";
 
 static int set_up(void **state)
 {
@@ -132,90 +139,133 @@ static void give_back(int saved)
     close(saved);
 }
 
-/* A process that writes the bytes one by one to fd and ends. */
-static pid_t start_writer(int fd, const struct str *bytes)
-{
-    pid_t writer = fork();
+/* ---- what happens while we wait ---- */
 
-    if (writer == 0) {
-        for (size_t i = 0; i < bytes->length; i++) {
-            if (write(fd, bytes->text + i, 1) != 1) {
-                _exit(1);
-            }
-        }
-        _exit(0);
+enum interrupt_waited __real_interrupt_wait(int fd, short events, int timeout_ms, short *revents);
+enum interrupt_waited __wrap_interrupt_wait(int fd, short events, int timeout_ms, short *revents);
+
+static void (*while_waiting)(void);
+static int early_waits; /* so many waits end before there is anything to read */
+
+enum interrupt_waited __wrap_interrupt_wait(int fd, short events, int timeout_ms, short *revents)
+{
+    if (early_waits > 0) {
+        return early_waits-- % 2 == 1 ? INTERRUPT_READY : INTERRUPT_TIMEOUT;
     }
-    assert_true(writer > 0);
-    return writer;
+    if (while_waiting != NULL) {
+        while_waiting();
+    }
+    return __real_interrupt_wait(fd, events, timeout_ms, revents);
 }
 
-static void assert_ended_well(pid_t writer)
-{
-    int how;
+static const char *fed; /* the bytes that come to standard input, one by one */
+static size_t fed_left;
+static int fed_to;
 
-    assert_int_equal(waitpid(writer, &how, 0), writer);
-    assert_int_equal(how, 0);
+static void feed(void)
+{
+    if (fed_left == 0) {
+        while_waiting = NULL;
+        close(fed_to);
+        return;
+    }
+    assert_int_equal(write(fed_to, fed, 1), 1);
+    fed++;
+    fed_left--;
 }
 
-static void assert_lines_of_stdin(const struct str *stored, const char *expected)
+/* Makes a pipe of standard input that is fed while it is waited for. */
+static int feed_stdin(const char *bytes, size_t length)
 {
-    struct str lines;
     int ends[2];
-    pid_t writer;
-    int saved;
+
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    fed = bytes;
+    fed_left = length;
+    fed_to = ends[1];
+    while_waiting = feed;
+    return put_on_stdin(ends[0]);
+}
+
+static void assert_lines_of_stdin(const char *bytes, size_t length, const char *expected)
+{
+    int saved = feed_stdin(bytes, length);
+    struct str lines;
 
     str_init(&lines);
-    assert_int_equal(pipe(ends), 0);
-    writer = start_writer(ends[1], stored);
-    close(ends[1]);
-    saved = put_on_stdin(ends[0]);
     assert_int_equal(read_lines("-", 1000, &lines), FILE_END);
     assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0); /* it was not ours to close */
     give_back(saved);
     assert_string_equal(lines.text, expected);
-    assert_ended_well(writer);
     str_release(&lines);
 }
 
 static void standard_input_comes_in_pieces(void **state)
 {
-    struct str stored;
-
     (void)state;
-    str_init(&stored);
-    str_add_text(&stored, "\xef\xbb\xbfone\r\ntwo");
-    assert_lines_of_stdin(&stored, "one\ntwo\n");
-    str_clear(&stored);
-    str_add(&stored, gzip, sizeof(gzip) - 1);
-    assert_lines_of_stdin(&stored, "one\ntwo\n");
-    str_clear(&stored);
-    str_add(&stored, zstd, sizeof(zstd) - 1);
-    assert_lines_of_stdin(&stored, "one\ntwo\n");
-    str_clear(&stored);
-    assert_lines_of_stdin(&stored, "");
-    str_release(&stored);
+    assert_lines_of_stdin("\xef\xbb\xbfone\r\ntwo", 11, "one\ntwo\n");
+    assert_lines_of_stdin(gzip, sizeof(gzip) - 1, "one\ntwo\n");
+    assert_lines_of_stdin(zstd, sizeof(zstd) - 1, "one\ntwo\n");
+    assert_lines_of_stdin("", 0, "");
+}
+
+static void assert_run(const char *bytes, size_t length)
+{
+    int saved = feed_stdin(bytes, length);
+    struct file_stream *stream = file_stream_open("-", false, &err);
+    size_t count = 0;
+    size_t got;
+    char byte;
+
+    while (file_stream_read(stream, &byte, 1, &got, &err) && got > 0) {
+        assert_int_equal(byte, 'x');
+        count++;
+    }
+    assert_int_equal(count, 1000);
+    assert_int_equal(got, 0);
+    assert_string_equal(file_stream_label(stream), "standard input");
+    file_stream_close(stream);
+    give_back(saved);
+}
+
+static void what_is_decompressed_is_given_before_more_is_read(void **state)
+{
+    (void)state;
+    assert_run(gzip_run, sizeof(gzip_run) - 1);
+    assert_run(zstd_run, sizeof(zstd_run) - 1);
+}
+
+static void a_wait_that_ends_too_early_is_repeated(void **state)
+{
+    (void)state;
+    early_waits = 4;
+    assert_lines_of_stdin("one\n", 4, "one\n");
+    assert_int_equal(early_waits, 0);
+}
+
+static void write_to_path(void)
+{
+    int fd = open(path, O_WRONLY);
+
+    while_waiting = NULL;
+    assert_int_equal(write(fd, "one\n", 4), 4);
+    close(fd);
 }
 
 static void a_pipe_may_wait_for_its_writer(void **state)
 {
-    static struct file *file; /* the writer's copy is no leak */
+    struct file *file;
     struct file_line line;
-    pid_t writer;
 
     (void)state;
     assert_int_equal(mkfifo(path, 0600), 0);
     file = file_open(path, 1000, &err); /* nobody writes yet */
     assert_non_null(file);
-    writer = fork();
-    if (writer == 0) {
-        int fd = open(path, O_WRONLY);
-
-        _exit(write(fd, "one\n", 4) == 4 ? 0 : 1);
-    }
+    while_waiting = write_to_path;
     assert_int_equal(file_next(file, &line, &err), FILE_LINE);
     assert_string_equal(line.text, "one");
     assert_int_equal(file_next(file, &line, &err), FILE_END);
-    assert_ended_well(writer);
     file_close(file);
     unlink(path);
 }
@@ -285,6 +335,8 @@ int main(void)
         cmocka_unit_test(a_refused_file_is_a_matter_of_permission),
         cmocka_unit_test(standard_input_comes_in_pieces),
         cmocka_unit_test(a_pipe_may_wait_for_its_writer),
+        cmocka_unit_test(what_is_decompressed_is_given_before_more_is_read),
+        cmocka_unit_test(a_wait_that_ends_too_early_is_repeated),
         cmocka_unit_test(standard_input_that_cannot_be_read_is_named),
         /* the last ones: the stop stays asked for */
         cmocka_unit_test(a_stop_is_noticed_while_a_pipe_is_silent),

@@ -252,6 +252,43 @@ static void what_swells_comes_whole(void **state)
     free(text);
 }
 
+/* Reads the stored bytes through a keyhole. */
+static void assert_bytes_one_by_one(const struct str *stored, const char *expected, size_t length)
+{
+    struct file_stream *stream;
+    char byte;
+    size_t got;
+
+    write_file(stored, stored->length);
+    stream = file_stream_open(path, false, &err);
+    for (size_t i = 0; i < length; i++) {
+        assert_true(file_stream_read(stream, &byte, 1, &got, &err));
+        assert_int_equal(got, 1);
+        assert_int_equal(byte, expected[i]);
+    }
+    assert_true(file_stream_read(stream, &byte, 1, &got, &err));
+    assert_int_equal(got, 0);
+    file_stream_close(stream);
+}
+
+static void little_room_holds_up_nothing(void **state)
+{
+    static char text[5000];
+    struct str stored;
+
+    (void)state;
+    str_init(&stored);
+    memset(text, 'x', sizeof(text));
+    add_gzip(&stored, text, sizeof(text));
+    assert_bytes_one_by_one(&stored, text, sizeof(text));
+    add_gzip(&stored, "", 0);
+    assert_bytes_one_by_one(&stored, text, sizeof(text));
+    str_clear(&stored);
+    add_zstd(&stored, text, sizeof(text));
+    assert_bytes_one_by_one(&stored, text, sizeof(text));
+    str_release(&stored);
+}
+
 static void a_cut_within_a_line_that_is_too_long_is_noticed(void **state)
 {
     size_t length = 2000 * 1000;
@@ -340,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_cut_file_is_no_end),
         cmocka_unit_test(a_damaged_file_is_noticed),
         cmocka_unit_test(what_swells_comes_whole),
+        cmocka_unit_test(little_room_holds_up_nothing),
         cmocka_unit_test(a_cut_within_a_line_that_is_too_long_is_noticed),
         cmocka_unit_test(bytes_are_counted_as_stored),
         cmocka_unit_test(a_stream_has_a_life_of_its_own),

@@ -91,6 +91,18 @@ static void keys_are_matched_by_case_and_decoded(void **state)
     assert_int_equal(values[2].type, JSON_ABSENT);
 }
 
+static void keys_that_begin_and_end_alike_are_told_apart(void **state)
+{
+    static const char *const paths[] = {"question-A-question", "aaaa", "ab"};
+    struct json_value values[3];
+
+    (void)state;
+    assert_scan(paths, 3, "{\"question-B-question\":1,\"aaa\":2,\"aaaaa\":3,\"abb\":4}", values);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(values[i].type, JSON_ABSENT);
+    }
+}
+
 static void a_path_given_twice_is_set_twice(void **state)
 {
     static const char *const paths[] = {"a.b", "a.b", ""};
@@ -126,6 +138,7 @@ int main(void)
         cmocka_unit_test(every_type_is_told),
         cmocka_unit_test(only_objects_have_paths),
         cmocka_unit_test(keys_are_matched_by_case_and_decoded),
+        cmocka_unit_test(keys_that_begin_and_end_alike_are_told_apart),
         cmocka_unit_test(a_path_given_twice_is_set_twice),
         cmocka_unit_test(a_plan_forgets_the_document_before),
     };

@@ -149,6 +149,7 @@ static void only_known_escapes_are_taken(void **state)
                                         "\"\\ud800x\"",
                                         "\"\\ud800\\n\"",
                                         "\"\\ud800\\u0041\"",
+                                        "\"\\ud800\\ue000\"",
                                         "\"\\udfff\\ud800\"",
 
                                         "\"\\0\"",

@@ -1,4 +1,4 @@
--- Show of each project name the document that counts: a live one before a deleted one, then the newest.
+-- Show of each project name the document that counts: a live one, else a deleted one; the newest.
 -- param $1 batch_id bigint
 --
 -- Touched are the names of the batch's documents, and the names that showed one of them before. A

@@ -1,7 +1,7 @@
 -- Keep the project memberships of each user of a batch as the winning document has them.
 -- param $1 batch_id bigint
 --
--- A mobile worker is in one project and no administrator of it. A deleted user keeps the rows, marked.
+-- A mobile worker is in one project and no administrator of it. A deleted user's rows are marked.
 WITH touched AS MATERIALIZED (
     SELECT dim.id, dim.doc_type, dim.domain, dim.domain_memberships, dim.deleted
       FROM warehouse.user_dim AS dim
@@ -12,13 +12,13 @@ WITH touched AS MATERIALIZED (
 ), member AS (
     SELECT touched.id AS user_dim_id, touched.domain, false AS is_domain_admin, touched.deleted
       FROM touched
-     WHERE touched.doc_type = 'CommCareUser'
+     WHERE touched.doc_type LIKE 'CommCareUser%'
      UNION ALL
     SELECT touched.id, (membership.entry ->> 'domain') COLLATE "C",
            COALESCE((membership.entry ->> 'is_admin')::boolean, false), touched.deleted
       FROM touched
      CROSS JOIN jsonb_array_elements(touched.domain_memberships) AS membership (entry)
-     WHERE touched.doc_type = 'WebUser'
+     WHERE touched.doc_type LIKE 'WebUser%'
 ), wanted AS MATERIALIZED (
     SELECT member.user_dim_id, member.domain, bool_or(member.is_domain_admin) AS is_domain_admin,
            member.deleted

@@ -1,8 +1,8 @@
 -- Place each location of a batch, and all below it, in the tree: its ancestors and its depth.
 -- param $1 batch_id bigint
 --
--- A parent that is not known yet ends the climb, and its arrival touches all below it. A
--- location that is its own ancestor ends it, too. Of two rows of one SQL id the live, newer one is the parent.
+-- A parent that is not known yet ends the climb, and its arrival touches all below it. A location
+-- that is its own ancestor ends it, too. Of two rows of one SQL id the live, newer one is meant.
 WITH RECURSIVE touched AS (
     SELECT dim.id, dim.sql_location_id
       FROM warehouse.location_dim AS dim

@@ -6,14 +6,12 @@ WITH incoming AS (
     SELECT DISTINCT ON (staged.user_id)
            staged.user_id, staged.username, staged.first_name, staged.last_name, staged.email,
            staged.doc_type,
-           CASE staged.user_id
-           WHEN 'system' THEN 'system'
-           WHEN 'demo_user' THEN 'demo'
-           WHEN 'commtrack-system' THEN 'supply'
-           ELSE CASE staged.doc_type
-                WHEN 'CommCareUser' THEN 'mobile'
-                WHEN 'WebUser' THEN 'web'
-                ELSE 'unknown' END
+           CASE WHEN staged.user_id = 'system' THEN 'system'
+                WHEN staged.user_id = 'demo_user' THEN 'demo'
+                WHEN staged.user_id = 'commtrack-system' THEN 'supply'
+                WHEN staged.doc_type LIKE 'CommCareUser%' THEN 'mobile'
+                WHEN staged.doc_type LIKE 'WebUser%' THEN 'web'
+                ELSE 'unknown'
             END AS user_type,
            staged.domain, staged.assigned_location_ids, staged.domain_memberships,
            staged.is_active, staged.is_staff, staged.is_superuser, staged.last_login,

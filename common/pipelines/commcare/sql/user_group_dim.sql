@@ -1,4 +1,4 @@
--- Keep the members of each group of a batch as the winning document has them; a deleted group has none.
+-- Keep the members of each group of a batch as its row has them; a deleted group has none.
 -- param $1 batch_id bigint
 WITH touched AS MATERIALIZED (
     SELECT dim.id, dim.domain, dim.user_ids, dim.deleted

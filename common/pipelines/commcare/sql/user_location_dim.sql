@@ -14,7 +14,7 @@ WITH touched AS MATERIALIZED (
     SELECT touched.id AS user_dim_id, place.location_id, touched.domain
       FROM touched
      CROSS JOIN unnest(touched.assigned_location_ids) AS place (location_id)
-     WHERE touched.doc_type = 'CommCareUser'
+     WHERE touched.doc_type LIKE 'CommCareUser%'
      UNION
     SELECT touched.id, place.location_id COLLATE "C",
            (membership.entry ->> 'domain') COLLATE "C"
@@ -22,7 +22,7 @@ WITH touched AS MATERIALIZED (
      CROSS JOIN jsonb_array_elements(touched.domain_memberships) AS membership (entry)
      CROSS JOIN jsonb_array_elements_text(membership.entry -> 'assigned_location_ids')
                 AS place (location_id)
-     WHERE touched.doc_type = 'WebUser'
+     WHERE touched.doc_type LIKE 'WebUser%'
 ), wanted AS MATERIALIZED (
     SELECT assigned.user_dim_id, location_dim.id AS location_dim_id, assigned.domain
       FROM assigned

@@ -5,7 +5,7 @@ WITH named AS (
       FROM staging.user AS staged
      CROSS JOIN unnest(staged.assigned_location_ids) AS place (location_id)
      WHERE staged.batch_id = $1
-       AND staged.doc_type = 'CommCareUser'
+       AND staged.doc_type LIKE 'CommCareUser%'
      UNION
     SELECT place.location_id COLLATE "C"
       FROM staging.user AS staged
@@ -13,7 +13,7 @@ WITH named AS (
      CROSS JOIN jsonb_array_elements_text(membership.entry -> 'assigned_location_ids')
                 AS place (location_id)
      WHERE staged.batch_id = $1
-       AND staged.doc_type = 'WebUser'
+       AND staged.doc_type LIKE 'WebUser%'
 ), added AS (
     INSERT INTO warehouse.location_dim (
            location_id, is_inferred, version_time, read_number, batch_id)
