@@ -9,13 +9,6 @@
 #include "io/file.h"
 #include "io/json.h"
 
-static char *copy_text_of(const struct json_value *value, struct str *scratch)
-{
-    size_t length;
-    const char *text = json_text(value, scratch, &length);
-    return mem_copy(text, length);
-}
-
 char *handover_read(const char *path, const char *workflow, struct error *err)
 {
     static const char *const paths[] = {"batch_id", "workflow"};
@@ -39,15 +32,17 @@ char *handover_read(const char *path, const char *workflow, struct error *err)
                   "that load-staging printed");
         goto done;
     }
-    const char *other = json_text(&values[1], &scratch, &(size_t){0});
-    if (strcmp(other, workflow) != 0 || values[1].has_escape) {
+    size_t length;
+    const char *member = json_text(&values[1], &scratch, &length);
+    if (length != strlen(workflow) || memcmp(member, workflow, length) != 0) {
         error_set(err, STATUS_USAGE,
                   "the result line is of another workflow than \"%s\"; pass the line of its own "
                   "load-staging",
                   workflow);
         goto done;
     }
-    id = copy_text_of(&values[0], &scratch);
+    member = json_text(&values[0], &scratch, &length);
+    id = mem_copy(member, length);
 done:
     json_plan_free(plan);
     str_release(&text);

@@ -84,7 +84,8 @@ void db_rollback(struct db *db); /* nothing to do outside of a transaction; neve
  * Sends a declared statement with its values (an array that ends with a NULL
  * name; those the statement does not declare are ignored, a declared one that is missing is a BUG)
  * and waits for the end. Adds the integer columns of the row that it returns, under their names, to
- * *counts, which may be NULL. Logs name, rows and milliseconds.
+ * *counts, which may be NULL. Logs name, counts and milliseconds; without counts it is
+ * bookkeeping, for --verbose alone.
  */
 bool db_run(struct db *db, const struct sql *sql, const struct db_value *values,
             struct result *counts, struct error *err);

@@ -42,7 +42,7 @@ static bool finish(struct db *db, int64_t *rows, struct error *err)
         return false;
     if (rows)
         *rows = strtoll(PQcmdTuples(result), NULL, 10);
-    db_log_statement(db->copy->name, PQcmdTuples(result), db->copy_started);
+    db_log_statement(LOG_INFO, db->copy->name, PQcmdTuples(result), db->copy_started);
     PQclear(result);
     return true;
 }

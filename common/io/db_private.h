@@ -7,6 +7,7 @@
 
 #include <libpq-fe.h>
 
+#include "base/log.h"
 #include "io/db.h"
 
 enum db_copying { DB_COPY_NONE, DB_COPY_IN, DB_COPY_OUT, DB_COPY_OUT_READ };
@@ -117,6 +118,6 @@ PGresult *db_execute(struct db *db, const struct sql *sql, const char *text,
 bool db_bind_settings(struct db *db, const struct sql *sql, const struct db_value *values,
                       struct error *err);
 /* The log line of a statement. */
-void db_log_statement(const char *name, const char *rows, int64_t started);
+void db_log_statement(enum log_level level, const char *name, const char *rows, int64_t started);
 
 #endif

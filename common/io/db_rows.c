@@ -21,7 +21,7 @@ struct db_rows *db_query(struct db *db, const struct sql *sql, const struct db_v
     PGresult *result = db_execute(db, sql, sql->text, values, err);
     if (!result)
         return NULL;
-    db_log_statement(sql->name, PQcmdTuples(result), started);
+    db_log_statement(LOG_DEBUG, sql->name, PQcmdTuples(result), started);
     struct db_rows *rows = mem_alloc(sizeof *rows);
     rows->result = result;
     return rows;

@@ -62,22 +62,25 @@ PGresult *db_execute(struct db *db, const struct sql *sql, const char *text,
     return result;
 }
 
-void db_log_statement(const char *name, const char *rows, int64_t started)
+void db_log_statement(enum log_level level, const char *name, const char *rows, int64_t started)
 {
-    log_event(LOG_INFO, "statement", "sql=%s rows=%s ms=%lld", name, rows[0] ? rows : "0",
+    log_event(level, "statement", "sql=%s rows=%s ms=%lld", name, rows[0] ? rows : "0",
               (long long)(clock_monotonic() - started) / 1000);
 }
 
-static void add_counts(const PGresult *result, struct result *counts)
+/* Adds the counts, and "name=number" of each to *said. */
+static void add_counts(const PGresult *result, struct result *counts, struct str *said)
 {
     for (int column = 0; column < PQnfields(result); column++) {
         Oid type = PQftype(result, column);
         if (type != TYPE_INT8 && type != TYPE_INT4 && type != TYPE_INT2)
             continue;
         for (int row = 0; row < PQntuples(result); row++) {
-            if (!PQgetisnull(result, row, column))
-                result_add(counts, PQfname(result, column),
-                           strtoll(PQgetvalue(result, row, column), NULL, 10));
+            const char *number = PQgetvalue(result, row, column);
+            if (PQgetisnull(result, row, column))
+                continue;
+            result_add(counts, PQfname(result, column), strtoll(number, NULL, 10));
+            str_add_format(said, " %s=%s", PQfname(result, column), number);
         }
     }
 }
@@ -89,9 +92,16 @@ bool db_run(struct db *db, const struct sql *sql, const struct db_value *values,
     PGresult *result = db_execute(db, sql, sql->text, values, err);
     if (!result)
         return false;
-    if (counts)
-        add_counts(result, counts);
-    db_log_statement(sql->name, PQcmdTuples(result), started);
+    if (counts) {
+        struct str said;
+        str_init(&said);
+        add_counts(result, counts, &said);
+        log_event(LOG_INFO, "statement", "sql=%s ms=%lld%s", sql->name,
+                  (long long)(clock_monotonic() - started) / 1000, said.text);
+        str_release(&said);
+    } else {
+        db_log_statement(LOG_DEBUG, sql->name, PQcmdTuples(result), started);
+    }
     PQclear(result);
     return true;
 }
@@ -105,7 +115,7 @@ bool db_run_schema(struct db *db, const struct sql_schema *schema, struct error 
     if (!result)
         return false;
     PQclear(result);
-    db_log_statement(schema->name, "", started);
+    db_log_statement(LOG_DEBUG, schema->name, "", started);
     return true;
 }
 
