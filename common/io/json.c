@@ -16,7 +16,8 @@ struct node {
     uint64_t tag;
     struct node *first_child;
     struct node *next_sibling;
-    int first_value; /* the first of the paths that end here, or -1 */
+    uint64_t child_lengths; /* a bit for each length of a child's key, modulo 64 */
+    int first_value;        /* the first of the paths that end here, or -1 */
 };
 
 /* An array or object that is open. */
@@ -42,6 +43,11 @@ struct json_plan {
 
 /* ---- the plan ---- */
 
+static uint64_t length_bit(size_t length)
+{
+    return UINT64_C(1) << (length & 63);
+}
+
 static struct node *get_child(struct json_plan *plan, struct node *parent, const char *key,
                               size_t length)
 {
@@ -58,6 +64,7 @@ static struct node *get_child(struct json_plan *plan, struct node *parent, const
         child->first_value = -1;
         child->next_sibling = parent->first_child;
         parent->first_child = child;
+        parent->child_lengths |= length_bit(length);
     }
     return child;
 }
@@ -203,9 +210,13 @@ static enum json_problem scan_value(struct json_plan *plan, const struct node *n
 
 static const struct node *find_child(const struct node *node, const struct json_key *key)
 {
-    const struct node *child = node == NULL ? NULL : node->first_child;
+    const struct node *child;
 
-    while (child != NULL && (child->tag != key->tag || child->length != key->length ||
+    if (node == NULL || (node->child_lengths & length_bit(key->length)) == 0) {
+        return NULL;
+    }
+    child = node->first_child;
+    while (child != NULL && (child->length != key->length || child->tag != key->tag ||
                              memcmp(child->key, key->text, key->length) != 0)) {
         child = child->next_sibling;
     }

@@ -8,7 +8,7 @@
 #include "io/json_token.h"
 
 /* Objects with more keys than this use the hash table. */
-#define FEW 16
+#define FEW 64
 
 /* Entries and slots that are kept from document to document. */
 #define KEPT 8192

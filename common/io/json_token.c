@@ -10,6 +10,15 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+/* What a byte is outside of strings. */
+enum { CLASS_WORD, CLASS_MARK, CLASS_SPACE };
+
+static const unsigned char classes[256] = {
+    ['{'] = CLASS_MARK,   ['}'] = CLASS_MARK,   ['['] = CLASS_MARK,   [']'] = CLASS_MARK,
+    [','] = CLASS_MARK,   [':'] = CLASS_MARK,   ['"'] = CLASS_MARK,   [' '] = CLASS_SPACE,
+    ['\t'] = CLASS_SPACE, ['\n'] = CLASS_SPACE, ['\r'] = CLASS_SPACE,
+};
+
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 
 /* The first byte in the lowest place on every machine; compilers make one load of it. */
@@ -222,10 +231,10 @@ static const char *digits_end(const char *at, const char *end)
 /* Refuses what would be read as part of the same word: "01", "1.5.2", "truest". */
 static enum json_problem check_word_end(const char *at, const char *end)
 {
-    if (at >= end || (unsigned char)*at <= ' ' || strchr(",]}:[{\"", *at) != NULL) {
-        return JSON_OK; /* whether it may stand here, the caller knows */
+    if (at < end && classes[(unsigned char)*at] == CLASS_WORD) {
+        return json_token_refuse(at, end, JSON_BAD);
     }
-    return json_token_refuse(at, end, JSON_BAD);
+    return JSON_OK; /* whether it may stand here, the caller knows */
 }
 
 enum json_problem json_token_number(const char **at, const char *end)
@@ -288,7 +297,7 @@ const char *json_token_pass(const char *at, const char *end)
         } else if (first == '}' || first == ']') {
             depth--;
         } else if (depth == 0) {
-            while (at < end && strchr(",]} \t\n\r", *at) == NULL) {
+            while (at < end && classes[(unsigned char)*at] == CLASS_WORD) {
                 at++;
             }
         }

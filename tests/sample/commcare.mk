@@ -116,5 +116,5 @@ endif
 define commcare_report
 psql -Xq -v as_of='$(commcare_as_of)' -f tests/sample/commcare/report.sql $(commcare_reader)
 echo
-$(RUN_BIN)/batch-status
+$(RUN_BIN)/batch-status --quiet
 endef

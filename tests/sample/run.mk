@@ -61,6 +61,7 @@ run: all | $(DEPS_RUN)
 	@test -e $(RUN)/scale || echo $(SCALE) >$(RUN)/scale
 	@test "$$(cat $(RUN)/scale)" = $(SCALE) || { echo "make run: the sample in $(RUN) was made" \
 	    "with another SCALE; run make run-clean first" >&2; exit 64; }
+	@! test -e $(lastword $(RUN_RESULTS)) || echo 'all steps were done before; the report again:'
 	$(with_server) run-steps
 	@printf '\n%s\n%s\n' \
 	    'All steps are done, and the server is stopped. make run-psql opens the warehouse again,' \

@@ -87,7 +87,7 @@ class Events:
             "time_start": started, "commcare_version": worker["commcare"],
             "app_version": build["version"],
         }
-        if chance.happens(0.01):    # filled in on the web, in no app
+        if worker["has_web_forms"] and chance.happens(0.15):  # filled in on the web, in no app
             row.update(app_id=None, build_id=None, app_version=None, commcare_version=None)
         elif chance.happens(0.004):  # a test version of the app: not a build
             row.update(build_id=None)
@@ -139,8 +139,11 @@ class Events:
         for user in ("demo_user", "system", "commtrack-system", chance.hex_id(), chance.hex_id()):
             for row in copies(12, user_id=user):
                 self._keep(row)
-        for row in copies(30, app_id=chance.hex_id(), build_id=chance.hex_id()):
-            self._keep(row)
+        few = {row["user_id"] for row in usual[::8000]}  # who try an app that was never extracted
+        for row in (dict(row, form_id=chance.uuid()) for row in usual if row["user_id"] in few):
+            if chance.happens(0.1):
+                row.update(app_id="f" * 32, build_id="e" * 32)
+                self._keep(row)
         for row in copies(20, domain="lake-health"):  # a project that nobody has a document of
             self._keep(row)
         for row in copies(25, state=FAILED, xmlns=""):

@@ -6,6 +6,8 @@ next day is written beside what it was (see documents.py and places in sources.p
 forms and sync logs, is in events.py.
 """
 
+import unicodedata
+
 from chance import DAY, HOUR, Chance
 
 FIRST_NAMES = (
@@ -115,7 +117,7 @@ class World:
     def _worker(self, domain):
         chance = self._chance
         first, last = chance.pick(FIRST_NAMES), chance.pick(LAST_NAMES)
-        plain = "".join(letter for letter in f"{first}.{last}".lower()
+        plain = "".join(letter for letter in unicodedata.normalize("NFKD", f"{first}.{last}".lower())
                         if letter == "." or letter.isascii() and letter.isalpha())
         username, number = plain, 1
         while (domain, username) in self._usernames:
@@ -134,6 +136,7 @@ class World:
             # every seventh stops in the course of the month
             "stops": chance.between(5, 25) if chance.happens(1 / 7) else None,
             "apps": 2 if chance.happens(0.35) else 1,
+            "has_web_forms": habit % 10 == 3,
             "late": False, "deleted": habit in (30, 31) and chance.happens(0.5),
             "commcare": chance.pick(COMMCARE_VERSIONS), "device": f"{chance.hex_id()[:15]}",
         }

@@ -66,7 +66,7 @@ static inline char fake_read_message(int fd, const char *types)
     char type;
     uint32_t size;
     while (read(fd, &type, 1) == 1) {
-        if (read(fd, &size, 4) != 4 || !fake_read(fd, ntohl(size) - 4))
+        if (recv(fd, &size, 4, MSG_WAITALL) != 4 || !fake_read(fd, ntohl(size) - 4))
             break;
         if (strchr(types, type))
             return type;

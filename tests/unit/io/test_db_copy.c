@@ -109,7 +109,8 @@ static void a_refusal_is_noticed_while_the_socket_is_full(void **state)
     assert_true(db_copy_in(db, &copy_in, NULL, &err));
     while (db_copy_put(db, piece, sizeof piece, &err))
         continue;
-    assert_string_equal(err.sqlstate, "53100");
+    if (strcmp(err.sqlstate, "53100") != 0)
+        fail_msg("%s", err.message);
     assert_int_equal(err.status, STATUS_TEMPORARY);
     close_fake(db);
 }
@@ -272,11 +273,10 @@ static void a_source_that_vanishes_is_temporary(void **state)
     close_fake(db);
 }
 
-static void signal_after_a_row(int fd)
+static void send_a_row_and_be_cancelled(int fd)
 {
     begin_copy(fd, 'H');
     fake_send(fd, 'd', "one", 3);
-    fake_signal_client();
     fake_take_cancel();
     fake_error(fd, "ERROR", "57014", "", "", 0);
     fake_ready(fd, 'I');
@@ -288,10 +288,11 @@ static void a_stop_is_noticed_while_the_source_is_silent(void **state)
     (void)state;
     const char *bytes;
     size_t length;
-    struct db *db = open_fake(signal_after_a_row);
+    struct db *db = open_fake(send_a_row_and_be_cancelled);
     assert_true(db_copy_out(db, &copy_out, NULL, &err));
-    while (db_copy_get(db, &bytes, &length, &err))
-        assert_int_equal(length, 3);
+    assert_true(db_copy_get(db, &bytes, &length, &err));
+    raise(SIGTERM);
+    assert_false(db_copy_get(db, &bytes, &length, &err));
     assert_int_equal(err.status, STATUS_INTERRUPTED);
     close_fake(db);
 }

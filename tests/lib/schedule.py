@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: MIT
+"""A random schedule of loads, transforms and derived runs with kills, retries, twins, late commits,
+reorderings and lost staging, and the comparison with the oracle.
+"""
+import random
+import signal
+import time
+from collections import defaultdict
+
+import factline
+import oracle
+from factline import backends, root, time_of
+from harness import check, equal, fail, same_rows, wait_until
+from installation import Installation
+from oracle import Record
+
+KEY = {"user": "user_id", "group": "group_id", "domain": "domain_id", "location": "location_id",
+       "application": "application_id", "form": "form_id", "synclog": "synclog_id"}
+AGAIN = (69, 75, -signal.SIGKILL, -signal.SIGTERM)
+
+
+class Load:
+    """What the load of a run key reads: lines of a file, or servers."""
+
+    def __init__(self, feed, key, arguments, lines=None, servers=None, window=None):
+        self.feed, self.key, self.arguments = feed, key, arguments
+        self.lines, self.servers, self.window = lines, servers, window
+
+
+class Schedule:
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+        self.hq = Installation(self.rng)
+        self.warehouse = factline.Warehouse()
+        self.sql = self.warehouse.sql
+        self.loads = {}       # run key -> Load
+        self.captured = {}    # batch id -> (read number, records)
+        self.mentioned = defaultdict(set)
+        self.told = []
+        self.steps = 0
+
+    def tell(self, text):
+        self.told.append(text)
+
+    # ---- running steps, roughly ----
+
+    def finish(self, commands):
+        """Runs steps at the same time, with accidents, until all have succeeded or are given up."""
+        rng = self.rng
+        processes = []
+        for command in commands:
+            for _ in range(2 if rng.random() < 0.1 else 1):
+                processes.append((command, self.warehouse.start(*command, "--lock-timeout", "20s")))
+        kind = rng.random()
+        if kind < 0.30:
+            time.sleep(rng.random() ** 2 * 0.08)
+            victim = rng.choice(processes)[1]
+            if kind < 0.22:
+                victim.signal(signal.SIGKILL if kind < 0.15 else signal.SIGTERM)
+                self.tell(f"  killed {victim.command[1:3]}")
+            else:
+                root().run(f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE
+                    datname = '{self.warehouse.name}' AND application_name ~ '^(load|trans|app|clear)'""")
+                self.tell("  terminated the backends")
+        failed = []
+        for command, process in processes:
+            run = process.wait()
+            self.tell(f"  {run} -> {run.status} {run.stdout.strip()[:150]}")
+            if run.status != 0:
+                run.ended(*AGAIN, *((65,) if command[0].startswith("transform") else ()))
+                if command not in failed:
+                    failed.append(command)
+        if failed and rng.random() < 0.1:
+            self.tell("  given up")
+            return False
+        return all([self.repeat(command) for command in failed])
+
+    def repeat(self, command):
+        for _ in range(6):
+            run = self.warehouse.run(*command, "--lock-timeout", "20s", expect=None)
+            self.tell(f"  again {run} -> {run.status} {run.stdout.strip()[:150]}")
+            if run.status == 0:
+                return True
+            if run.status == 65 and command[0].startswith("transform"):
+                return False  # its staging was lost
+            run.ended(*AGAIN)
+        fail(f"{' '.join(command)} does not succeed: {run.stderr[-500:]}")
+
+    # ---- loads ----
+
+    def new_load(self):
+        rng, hq = self.rng, self.hq
+        feed = rng.choice(["form"] * 4 + ["synclog", "synclog", "location", "user", "group", "domain", "application"])
+        key = f"k{len(self.loads) + 1}"
+        window = None
+        options = []
+        if rng.random() < 0.2:
+            window = tuple(sorted([hq.past(), rng.choice([hq.past(), hq.now()])]))
+            if window[0] == window[1]:
+                window = None
+            else:
+                options = ["--since", window[0] + "Z", "--until", window[1] + "Z"]
+        if feed in hq.documents or feed == "form" and hq.dumps and rng.random() < 0.25:
+            lines = self.lines_for(feed)
+            path = self.warehouse.file([line for line, _, _, _ in lines])
+            return Load(feed, key, ["--source", path, *options], lines=lines, window=window)
+        servers = [hq.main] if feed != "form" else hq.shards if rng.random() < 0.8 else [rng.choice(hq.shards)]
+        if not window:
+            options = ["--overlap", rng.choice(["0s", "0s", "0.05s", "15min"])]
+        sources = [word for server in servers for word in ("--source", server.spec)]
+        return Load(feed, key, sources + options, servers=servers, window=window)
+
+    def lines_for(self, feed):
+        if feed == "form":
+            lines = list(self.rng.choice(self.hq.dumps))
+        else:
+            revisions = self.hq.documents[feed]
+            lines = [self.rng.choice(revisions) for _ in range(self.rng.randint(0, 6))] if revisions else []
+        lines += self.rng.sample(lines, len(lines) // 4)
+        for junk in ("", "{broken", '{"doc_type": "Other"}'):
+            if self.rng.random() < 0.2 and feed != "form":
+                lines.insert(self.rng.randint(0, len(lines)), (junk, None, None, None))
+        return lines
+
+    def load(self, load=None, *options):
+        load = load or self.new_load()
+        self.loads[load.feed, load.key] = load
+        self.tell(f"load {load.feed} {load.key}")
+        done = self.finish([["load-staging", load.feed, "--run-key", load.key, *load.arguments, *options]])
+        if not done:
+            wait_until(lambda: backends(self.warehouse.name) == 0, "a killed load's session to end", 10)
+        self.capture()
+        return done
+
+    def capture(self):
+        """Notes what the batches staged since the last time, and checks it against the model."""
+        for batch in self.sql.rows("""SELECT id, workflow, run_key, read_number, rows_staged FROM etl.batch
+                                       WHERE state IN ('staged', 'complete')"""):
+            key = (batch["workflow"], batch["run_key"])
+            if key not in self.loads or self.captured.get(batch["id"], (None,))[0] == batch["read_number"]:
+                continue
+            load = self.loads[key]
+            rows = self.sql.rows(f"""SELECT {KEY[load.feed]} AS key, read_number, version_time, line_no, is_tombstone
+                FROM staging.{load.feed} WHERE batch_id = {batch['id']} ORDER BY line_no""")
+            equal(len(rows), batch["rows_staged"], f"batch {batch['id']}: rows in staging")
+            for row in rows:
+                row["version_time"] = "" if row["version_time"] == "-infinity" else time_of(row["version_time"])
+                equal(row["read_number"], batch["read_number"], f"batch {batch['id']}: read number")
+            take = self.capture_file if load.lines is not None else self.capture_servers
+            self.captured[batch["id"]] = (batch["read_number"], take(load, batch, rows))
+            self.mention(self.captured[batch["id"]][1])
+
+    def capture_file(self, load, batch, rows):
+        wanted = []
+        for order, (line, key, stamp, doc) in enumerate(load.lines, 1):
+            is_inside = not load.window or stamp is not None and load.window[0] < stamp <= load.window[1]
+            if key is not None and (is_inside or stamp is None):
+                wanted.append((order, key, stamp, doc))
+        if load.window:  # whether deletions without time lie in a window is staging's to say
+            there = {row["line_no"] for row in rows}
+            wanted = [item for item in wanted if item[2] is not None or item[0] in there]
+        same_rows([(row["line_no"], row["key"], None if row["is_tombstone"] else row["version_time"]) for row in rows],
+                  [item[:3] for item in wanted], f"staging of {load.feed} {load.key}")
+        return [Record(load.feed, row["key"], (row["version_time"], row["read_number"]), row["line_no"],
+                       None if doc is None else {KEY[load.feed]: row["key"], **doc})
+                for row, (_, _, _, doc) in zip(rows, wanted)]
+
+    def capture_servers(self, load, batch, rows):
+        wanted = {}
+        for window in self.sql.rows(f"SELECT * FROM etl.batch_source WHERE batch_id = {batch['id']}"):
+            server = next(each for each in load.servers if each.name in window["source"])
+            since, until = (" " if window[name] == "-infinity" else time_of(window[name]) for name in ("since", "until"))
+            find = {"form": self.hq.forms_in, "synclog": self.hq.synclogs_in, "location": self.hq.locations_in}
+            wanted.update(find[load.feed](server, since, until))
+        same_rows([row["key"] for row in rows], list(wanted), f"staging of {load.feed} {load.key}")
+        return [Record(load.feed, row["key"], (row["version_time"], row["read_number"]), row["line_no"],
+                       wanted[row["key"]]) for row in rows]
+
+    def mention(self, records):
+        add = self.mentioned
+        for record in records:
+            add[record.feed].add(record.key)
+            doc = record.doc or {}
+            if record.feed in ("form", "synclog"):
+                add["user"].add(doc["user_id"])
+                add["application"].update((doc["app_id"], doc.get("build_id")))
+                add["domain"].add(doc["domain"])
+            add["user"].update(doc.get("user_ids", ()))
+            for domain, _, locations in doc.get("memberships", ()):
+                add["location"].update(locations)
+                add["domain"].add(domain)
+            if doc.get("domain"):
+                add["domain"].add(doc["domain"])
+
+    # ---- steps ----
+
+    def staged(self):
+        return self.sql.tuples("SELECT workflow, id FROM etl.batch WHERE state = 'staged' ORDER BY id")
+
+    @staticmethod
+    def transform_command(feed, batch):
+        return ["transform-fact" if feed in factline.FACTS else "transform-dim", feed, "--batch-id", str(batch)]
+
+    def transform(self):
+        waiting = self.staged()
+        if waiting:
+            feed, batch = self.rng.choice(waiting)
+            self.tell(f"transform {feed} {batch}")
+            self.finish([self.transform_command(feed, batch)])
+
+    def derive(self, options=()):
+        side = self.rng.choice(["form", "synclog"])
+        kind = self.rng.random()
+        if kind < 0.1:
+            options = ["--force"]
+        self.steps += 1
+        self.tell(f"app-status-from-fact {side} {options}")
+        if self.finish([["app-status-from-fact", side, "--run-key", f"d{self.steps}", *options]]):
+            self.check_derived()
+
+    def together(self):
+        """Several steps of several batches at the same moment."""
+        commands = [self.transform_command(feed, batch) for feed, batch in self.staged()[:3]]
+        self.steps += 1
+        commands += [["app-status-from-fact", side, "--run-key", f"d{self.steps}"] for side in ("form", "synclog")]
+        self.tell(f"together: {commands}")
+        self.finish(commands)
+
+    def repeat_old(self):
+        if self.loads:
+            load = self.loads[self.rng.choice(sorted(self.loads))]
+            options = ["--force"] if self.rng.random() < 0.2 else []
+            self.tell(f"once more {options}")
+            self.load(load, *options)
+
+    def lose_staging(self):
+        feed = self.rng.choice(sorted(KEY))
+        self.tell(f"staging of {feed} is lost")
+        self.sql.run(f"TRUNCATE staging.{feed}")
+
+    def clear(self):
+        self.tell("clear-staging")
+        self.finish([["clear-staging"]])
+
+    # ---- checks ----
+
+    def records(self):
+        complete = {row[0] for row in self.sql.tuples("SELECT id FROM etl.batch WHERE state = 'complete'")}
+        return [record for batch, (_, records) in self.captured.items() if batch in complete for record in records]
+
+    def check_derived(self):
+        self.warehouse.run("verify-app-status")
+
+    def check_all(self):
+        """All tables; the derived ones only where nothing waits to be consumed."""
+        unconsumed = self.sql.number("""SELECT count(*) FROM etl.batch AS b JOIN etl.consumer AS c
+              ON c.source_workflow = b.workflow WHERE b.state = 'complete' AND NOT EXISTS (SELECT
+             FROM etl.batch_consumption AS x WHERE x.consumer = c.consumer AND x.source_batch_id = b.id)""")
+        tables = [name for name in oracle.SEEN if name not in oracle.DERIVED or not unconsumed]
+        return oracle.compare(self.sql, self.records(), self.mentioned, tables)
+
+    def run(self, length):
+        actions = ([self.load] * 6 + [self.transform] * 6 + [self.derive] * 3 + [self.together] * 2 +
+                   [self.repeat_old] * 2 + [self.lose_staging, self.clear, self.check_all, self.check_derived])
+        self.hq.live(self.rng.randint(0, 25))
+        for _ in range(length):
+            self.hq.live(self.rng.choice([0, 1, 2, 5]))
+            self.rng.choice(actions)()
+        self.settle()
+        self.converge()
+
+    def settle(self):
+        """All that waits is done; then everything must equal the recompute."""
+        self.tell("settle")
+        wait_until(lambda: backends(self.warehouse.name) == 0, "sessions to end", 10)
+        self.capture()
+        for feed, batch in self.staged():
+            self.repeat(self.transform_command(feed, batch))
+        for side in self.rng.sample(["form", "synclog"], 2):
+            self.steps += 1
+            self.repeat(["app-status-from-fact", side, "--run-key", f"d{self.steps}"])
+        self.check_derived()
+        self.check_all()
+
+    def converge(self):
+        """Once no transaction is held, one more load must bring all that the source has."""
+        while self.hq.held:
+            self.hq.release()
+        for feed, servers in (("form", self.hq.shards), ("synclog", [self.hq.main]), ("location", [self.hq.main])):
+            sources = [word for server in servers for word in ("--source", server.spec)]
+            load = Load(feed, f"last-{feed}", sources + ["--overlap", "0s"], servers=servers)
+            self.loads[feed, load.key] = load
+            self.repeat(["load-staging", feed, "--run-key", load.key, *load.arguments])
+        self.settle()
+        # Rows as of a transaction's start lie on a boundary; none is used, so without overlap nothing is lost.
+        stored = {row[0]: row[1:] for row in oracle.seen_rows(self.sql, "form_fact")}
+        for form_id, form in self.hq.forms.items():
+            check(form_id in stored, f"form {form_id} of the source is not among the facts")
+            seen = dict(zip(("received_on", "state", "deleted_on", "edited_on", "user_id"), stored[form_id]))
+            wanted = {name: form[name] for name in seen}
+            equal(seen, wanted, f"form {form_id}")
+        logs = {row[0] for row in oracle.seen_rows(self.sql, "synclog_fact")}
+        check(set(self.hq.synclogs) <= logs, "a sync log of the source is not among the facts")
