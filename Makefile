@@ -50,7 +50,7 @@ UNIT_SCRIPTS := $(sort $(wildcard tests/unit/*/test_*.sh tests/unit/*/test_*.py 
                                   tests/dags/test_*.py tests/sample/test_*.py))
 SERVER_SCRIPTS := $(sort $(wildcard $(foreach folder,integration integration/* tasks pipelines/*,\
     tests/$(folder)/*.sh tests/$(folder)/test_*.py)))
-ROBUSTNESS := $(sort $(wildcard tests/robustness/*.sh tests/robustness/test_*.py))
+ROBUSTNESS := $(sort $(wildcard tests/robustness/test_*.py))
 LINT := $(sort $(wildcard ci/check-*.sh))
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
 INTEGRATION_SOURCES := $(sort $(wildcard tests/integration/test_*.c tests/integration/*/test_*.c))
@@ -305,9 +305,14 @@ check-coverage: tests-coverage
 	@ci/check-coverage.sh
 
 .PHONY: check-nightly
-## check-nightly: the long random schedules and fuzzers of tests/robustness
-check-nightly: tests-release
-	@$(SCRATCH) $(RUN_TESTS) --time-limit 3600 --database $(ROBUSTNESS)
+## check-nightly: random schedules for NIGHTLY_SECONDS (3600), under the sanitizers
+NIGHTLY_SECONDS ?= 3600
+check-nightly: tests-asan
+	@rm -f $(TALLY)
+	@for program in $(ROBUSTNESS); do \
+	    $(SCRATCH) $(RUN_TESTS) --tally $(TALLY) --variant asan --time-limit 86400 --database \
+	    --command "$$program" python3 $$program --seconds $(NIGHTLY_SECONDS); done
+	@$(RUN_TESTS) --sum $(TALLY)
 
 .PHONY: format
 ## format: write the house style into the C sources

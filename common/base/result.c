@@ -239,7 +239,7 @@ bool result_set_line(struct result *result, const char *line)
 {
     static const char start[] = "{\"schema_version\":";
     const char *begin = NULL, *end = NULL;
-    char *own = mem_copy(line, strcspn(line, "\n"));
+    char *own = line ? mem_copy(line, strcspn(line, "\n")) : mem_strdup("");
     bool is_ours = strncmp(own, start, sizeof start - 1) == 0 && find_status(own, &begin, &end) &&
                    strlen(own) - (size_t)(end - begin) + strlen(ALREADY_DONE) < RESULT_MAX;
 

@@ -50,7 +50,7 @@ int64_t result_get_int(const struct result *result, const char *name);
 const char *result_get_text(const struct result *result, const char *name);
 
 /* Prints an earlier line of ours again, its "status" set to "already-done".
- * False if line does not look like one of ours; then nothing changes. */
+ * False if line is NULL or does not look like one of ours; then nothing changes. */
 bool result_set_line(struct result *result, const char *line);
 
 /* True if the status is "nothing-to-do", or was in the earlier line: what --skip-if-empty

@@ -12,8 +12,8 @@
 #   --valgrind        run programs under valgrind
 #   --database        a fresh database for each program, in PGDATABASE (needs a scratch server)
 #   --jobs N          so many at a time (default: the number of processors)
-#   --time-limit S    seconds for a program (default: 300); a program that needs another says
-#                     "time-limit: S" in a comment of its first 20 lines
+#   --time-limit S    seconds for a program; else what it says in a comment of its first 20 lines,
+#                     "time-limit: S"; else 300 (3600 for a command)
 #   --tally FILE      add the counts there instead of judging them
 #
 # A program that speaks TAP ("ok 1 ...", "not ok 2 ...") counts by its tests, any other as one.
@@ -26,7 +26,7 @@ variant=release
 valgrind=
 database=
 jobs=$(nproc 2>/dev/null || echo 2)
-limit=300
+limit=
 tally=
 command_name=
 
@@ -127,7 +127,7 @@ limit_of()
     local source=${1#"build/$variant/"} own
     [ ! -e "$source.c" ] || source=$source.c
     own=$(sed -n '1,20s/.*time-limit: *\([0-9][0-9]*\).*/\1/p' "$source" 2>/dev/null)
-    own=${own:-$limit}
+    own=${limit:-${own:-300}}
     [ "$variant$valgrind" = release ] || own=$((own * 4))
     echo "$own"
 }
@@ -152,8 +152,8 @@ run_one()
     [ -z "$database" ] ||
         psql -XAtq -d postgres -c "DROP DATABASE IF EXISTS $PGDATABASE WITH (FORCE)" >/dev/null 2>&1
 
-    passed=$(grep -ac '^ok [0-9]' "$log")
-    failed=$(grep -ac '^not ok [0-9]' "$log")
+    passed=$(grep -ac '^ok ' "$log")
+    failed=$(grep -ac '^not ok ' "$log")
     if [ "$status" = 0 ] && [ "$failed" = 0 ]; then
         [ "$passed" -gt 0 ] || passed=1
         echo "ok $name (${took}s)"
@@ -171,8 +171,18 @@ report_failure()
     [ "$2" != 124 ] && [ "$2" != 137 ] || reason="ended at its time limit of $3 s"
     # One write, so that programs that run side by side do not mix.
     printf '%s\n' "FAILED $1 ($reason; all of it in $4)
-$({ grep -a -A 12 '^not ok ' "$4" | head -n 60 && echo '...'
-        tail -n 20 "$4"; } | sed 's/^/    | /')"
+$(excerpt "$4" | sed 's/^/    | /')"
+}
+
+# Of TAP each failed test with what it said, of any other log its end.
+excerpt()
+{
+    if grep -aq '^not ok ' "$1"; then
+        awk '/^(not ok|ok|1\.\.)/ { shown = /^not/ ? 12 : 0 } shown-- > 0' "$1" | head -n 80
+        ! tail -n 1 "$1" | grep -avE '^(not ok|ok|#|1\.\.|    )' || true
+    else
+        tail -n 25 "$1"
+    fi
 }
 
 # start_one NUMBER PROGRAM
@@ -192,7 +202,7 @@ clean_environment
 set -m # each a group of its own, to be ended as one, with INT as it should be
 number=0
 if [ -n "$command_name" ]; then
-    run_one 0 "$command_name" 3600 "$@" &
+    run_one 0 "$command_name" "${limit:-3600}" "$@" &
     wait
 else
     for program in "$@"; do

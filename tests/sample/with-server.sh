@@ -32,8 +32,7 @@ done
 
 # 9>&- : a server that outlives us must not hold our lock
 trap '"$lib/scratch-server.sh" stop "$dir/server" 9>&-' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'exit 143' INT TERM HUP
 "$lib/scratch-server.sh" start "$dir/server" 9>&-
 settings=$("$lib/scratch-server.sh" env "$dir/server" 9>&-)
 eval "$settings"
@@ -57,4 +56,14 @@ unset PGHOST PGPORT PGUSER PGDATABASE
 export PGSERVICEFILE=$dir/services PGSERVICE=warehouse
 PATH=$PATH:$(pg_config --bindir 2>/dev/null || echo /usr/bin)
 
-"$@" 9>&-
+# In the background, so that TERM is passed on at once; yet with our terminal and its interrupts.
+(trap - INT && exec "$@") <&0 9>&- &
+child=$!
+trap 'kill -TERM "$child" 2>/dev/null || true' TERM HUP
+trap : INT
+while :; do
+    status=0
+    wait "$child" || status=$?
+    kill -0 "$child" 2>/dev/null || break
+done
+exit "$status"

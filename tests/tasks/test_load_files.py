@@ -61,7 +61,7 @@ def several_files_are_one_batch():
     one, two = warehouse.file([doc.form("f1")]), warehouse.file([doc.form("f2"), doc.form("f3")])
     run = warehouse.run("load-staging", "form", "--source", one, "--source", two)
     equal(run["rows_staged"], 3, "rows_staged")
-    equal(warehouse.sql.tuples("SELECT is_server, rows_staged FROM etl.batch_source ORDER BY rows_staged"),
+    equal(warehouse.sql.tuples("SELECT has_watermark, rows_staged FROM etl.batch_source ORDER BY rows_staged"),
           [(False, 1), (False, 2)], "batch_source")
 
 
@@ -196,8 +196,7 @@ def the_same_run_key_with_another_source_or_window_is_a_usage_error():
     one, two = warehouse.file([doc.form("f1")]), warehouse.file([doc.form("f2")])
     warehouse.run("load-staging", "form", "--source", one, "--run-key", "k")
     for options in (["--source", two], ["--source", one, "--source", two],
-                    ["--source", one, "--since", "2026-01-01", "--until", "2026-02-01"],
-                    ["--source", one, "--format", "csv"]):
+                    ["--source", one, "--since", "2026-01-01", "--until", "2026-02-01"]):
         run = warehouse.run("load-staging", "form", *options, "--run-key", "k", expect=64)
         contains(run.error, "--run-key", "the remedy")
     equal(warehouse.sql.number("SELECT count(*) FROM etl.batch"), 1, "batches")

@@ -117,7 +117,8 @@ class World:
     def _worker(self, domain):
         chance = self._chance
         first, last = chance.pick(FIRST_NAMES), chance.pick(LAST_NAMES)
-        plain = "".join(letter for letter in unicodedata.normalize("NFKD", f"{first}.{last}".lower())
+        letters = unicodedata.normalize("NFKD", f"{first}.{last}".lower())
+        plain = "".join(letter for letter in letters
                         if letter == "." or letter.isascii() and letter.isalpha())
         username, number = plain, 1
         while (domain, username) in self._usernames:

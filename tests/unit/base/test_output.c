@@ -124,7 +124,6 @@ static int read_much(int fd)
 
 static int print_much(const void *data)
 {
-    char *text = mem_alloc(MUCH);
     int ends[2], status;
 
     (void)data;
@@ -139,6 +138,7 @@ static int print_much(const void *data)
     fcntl(ends[1], F_SETFL, O_NONBLOCK);
     dup2(ends[1], STDOUT_FILENO);
     close(ends[1]);
+    char *text = mem_alloc(MUCH);
     CHILD_EXPECT(print_and_tell(text, MUCH) == 0);
     free(text);
     CHILD_EXPECT(waitpid(reader, &status, 0) == reader);
@@ -158,7 +158,6 @@ static void a_slow_reader_gets_all_of_it(void **state)
 /* A reader that reads nothing; it asks for a stop once the first bytes are there. */
 static int print_to_nobody(const void *data)
 {
-    char *text = mem_alloc(MUCH);
     int ends[2], status;
 
     interrupt_install();
@@ -173,6 +172,7 @@ static int print_to_nobody(const void *data)
     if (*(const int *)data)
         fcntl(ends[1], F_SETFL, O_NONBLOCK);
     dup2(ends[1], STDOUT_FILENO);
+    char *text = mem_alloc(MUCH);
     int answer = print_and_tell(text, MUCH);
     free(text);
     CHILD_EXPECT(waitpid(reader, &status, 0) == reader);

@@ -186,6 +186,7 @@ static void what_is_no_line_of_ours_is_refused_and_changes_nothing(void **state)
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (result_set_line(&result, lines[i]))
             fail_msg("line %zu was taken", i);
+    assert_false(result_set_line(&result, NULL));
     line_is(&result, "{\"rows\":1}\n");
     result_release(&result);
 }
@@ -219,6 +220,8 @@ static void empty_is_nothing_to_do_now_or_at_the_first_try(void **state)
     result_set_text(&result, "status", "nothing-to-do");
     assert_true(result_is_empty(&result));
     assert_true(result_set_line(&result, START "\"status\":\"done\"}"));
+    assert_false(result_is_empty(&result));
+    assert_true(result_set_line(&result, START "\"status\":\"something-new\"}")); /* as long */
     assert_false(result_is_empty(&result));
     assert_true(result_set_line(&result, START "\"status\":\"nothing-to-do\"}"));
     assert_true(result_is_empty(&result));

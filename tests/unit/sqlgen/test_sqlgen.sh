@@ -156,6 +156,8 @@ statements_refused()
     refuses "a declaration in place of the first line" sql/one.sql:1 "what this means"
     statement one '--' 'SELECT 1;'
     refuses "an empty first line" sql/one.sql:1 "what this means"
+    statement one '--One thing.' 'SELECT 1;'
+    refuses "a first line without its blank" sql/one.sql:1 "no space"
     statement one '-- One.'
     refuses "a file without statement" sql/one.sql:1 "no statement"
     : >"$WORK/etl/sql/one.sql"
@@ -234,6 +236,8 @@ schemas_refused()
     refuses "an unknown phase" schema/0001_first.sql:2 "write it so"
     schema 0001_first '-- First.' '-- param $1 a text' 'CREATE SCHEMA a;'
     refuses "a parameter of a schema file" schema/0001_first.sql:2 "take none"
+    schema 0001_first '-- First.' '-- setting a text' 'CREATE SCHEMA a;'
+    refuses "a setting of a schema file" schema/0001_first.sql:2 "take none"
     schema 0001_first '-- First.' 'SELECT $1;'
     refuses "a parameter used in a schema file" schema/0001_first.sql:2 "take no parameters"
     schema 0001_first '-- First.' 'BEGIN;' 'CREATE SCHEMA a;' 'COMMIT;'
