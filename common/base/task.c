@@ -28,7 +28,7 @@
 #define LOCK_TIMEOUT_MIN (CLOCK_SECOND / 1000)
 #define LOCK_TIMEOUT_MAX (24 * CLOCK_DAY)
 
-#define NOTHING_WRITTEN "run the step again, nothing was written"
+#define INTERRUPTED "run the step again"
 #define COMMITTED "the work is committed, run the step again and it is found done"
 
 static const char *running = "factline";
@@ -284,7 +284,7 @@ static int end_run(bool ok, const struct result *result, struct error *err)
         !deliver(result, &lost))
         return end_failed(&lost, COMMITTED);
     if (!ok)
-        return end_failed(err, NOTHING_WRITTEN);
+        return end_failed(err, INTERRUPTED);
     if (interrupt_signal() != 0 && interrupt_signal() != SIGPIPE)
         return end_stopped(COMMITTED);
     if (common.skip_if_empty && result_is_empty(result)) {
@@ -350,7 +350,7 @@ int task_main(const struct task *task, int argc, char **argv)
     log_open(task->name, LOG_ERROR);
 
     if (!read_command_line(task, groups, argc, argv, &err))
-        status = end_failed(&err, NOTHING_WRITTEN);
+        status = end_failed(&err, INTERRUPTED);
     else if (asks_help || asks_version)
         status = tell(task, groups);
     else

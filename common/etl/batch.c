@@ -100,10 +100,11 @@ bool batch_find(struct db *db, const char *workflow, const char *id, const char 
             return error_set(err, STATUS_USAGE,
                              "there is no batch \"%s\"; pass the batch_id of a result line", id);
         if (strcmp(batch->workflow, workflow) != 0)
-            return error_set(err, STATUS_USAGE,
-                             "batch \"%s\" belongs to workflow \"%s\", not \"%s\"; pass a batch_id of "
-                             "this workflow",
-                             id, batch->workflow, workflow);
+            return error_set(
+                err, STATUS_USAGE,
+                "batch \"%s\" belongs to workflow \"%s\", not \"%s\"; pass a batch_id of "
+                "this workflow",
+                id, batch->workflow, workflow);
         return true;
     }
     return !run_key || read_batch(db, &sql_etl_batch_by_key, values, batch, err);
@@ -158,8 +159,9 @@ bool batch_earlier_result(struct db *db, const struct batch *batch, const char *
     *is_done = db_rows_count(rows) > 0;
     bool ok = true;
     if (*is_done && !result_set_line(result, db_rows_text(rows, 0, "result")))
-        ok = error_set(err, STATUS_BUG, "the recorded result of batch \"%s\" is no result line; "
-                                        "report it",
+        ok = error_set(err, STATUS_BUG,
+                       "the recorded result of batch \"%s\" is no result line; "
+                       "report it",
                        batch->id_text);
     db_rows_free(rows);
     return ok;
@@ -184,9 +186,8 @@ static bool look_for_holder(struct db *db, const struct batch *batch, bool *is_f
                        task_common()->run_key &&
                        strcmp(task_common()->run_key, batch->run_key) == 0;
         if (is_ours && try_number > 0 && task_common()->try_number > try_number) {
-            const struct db_value older[] = {{"batch_id", batch->id_text},
-                                             {"attempt", db_rows_text(rows, 0, "attempt")},
-                                             {0}};
+            const struct db_value older[] = {
+                {"batch_id", batch->id_text}, {"attempt", db_rows_text(rows, 0, "attempt")}, {0}};
             log_event(LOG_WARNING, "takeover", "attempt=%s try=%d",
                       db_rows_text(rows, 0, "attempt"), (int)try_number);
             ok = db_run(db, &sql_etl_end_backend, older, NULL, err);
@@ -264,8 +265,8 @@ bool batch_hold(struct db *db, struct batch *batch, const char *step, struct err
         db_rollback(db);
         return true;
     }
-    batch->is_held = begin_step(db, batch, step, err) &&
-                     db_set_label(db, batch->id_text, batch->attempt, err);
+    batch->is_held =
+        begin_step(db, batch, step, err) && db_set_label(db, batch->id_text, batch->attempt, err);
     return batch->is_held;
 }
 
@@ -285,7 +286,8 @@ bool batch_enter(struct db *db, struct batch *batch, struct error *err)
     db_rows_free(rows);
     if (attempt != own || state == BATCH_COMPLETE || state == BATCH_SUPERSEDED)
         return error_set(err, STATUS_TEMPORARY,
-                         "attempt %" PRId64 " of batch \"%s\" was fenced off by a newer one; run the "
+                         "attempt %" PRId64
+                         " of batch \"%s\" was fenced off by a newer one; run the "
                          "step again to learn its result",
                          own, batch->id_text);
     return true;
@@ -311,8 +313,7 @@ bool batch_finish(struct db *db, const struct batch *batch, const struct result 
     return ok;
 }
 
-void batch_fail(struct db *db, const struct batch *batch, const char *step,
-                const struct error *err)
+void batch_fail(struct db *db, const struct batch *batch, const char *step, const struct error *err)
 {
     char attempt[24], status[16];
     struct error unheard = {0};

@@ -43,20 +43,22 @@ struct batch {
 
 void batch_release(struct batch *batch); /* accepts an empty one, leaves it empty */
 
-/* The run key in force: --run-key or the launcher's, else a new one from the server. Yours to free. */
+/* The run key in force: --run-key or the launcher's, else a new one from the server. Yours to free.
+ */
 char *batch_run_key(struct db *db, struct error *err);
 
-/* Finds the batch that --batch-id (id) names, else that of the run key (run_key, may be NULL); batch->id
- * stays 0 where the run key has none. STATUS_USAGE: unknown id, or a batch of another workflow. */
+/* Finds the batch that --batch-id (id) names, else that of the run key (run_key, may be NULL);
+ * batch->id stays 0 where the run key has none. STATUS_USAGE: unknown id, or a batch of another
+ * workflow. */
 bool batch_find(struct db *db, const char *workflow, const char *id, const char *run_key,
                 struct batch *batch, struct error *err);
 
 /* Reads it again. */
 bool batch_refresh(struct db *db, struct batch *batch, struct error *err);
 
-/* Opens a batch or finds the one that a twin opened meanwhile (*is_new false). batch gives workflow, run_key,
- * generation, fingerprint, is_backfill, since, until, own_times, and is filled. Runs in the
- * caller's transaction. */
+/* Opens a batch or finds the one that a twin opened meanwhile (*is_new false). batch gives
+ * workflow, run_key, generation, fingerprint, is_backfill, since, until, own_times, and is filled.
+ * Runs in the caller's transaction. */
 bool batch_open(struct db *db, struct batch *batch, bool *is_new, struct error *err);
 
 /* Puts the line into *result that the finished step printed. *is_done false: it did not
@@ -67,9 +69,9 @@ bool batch_earlier_result(struct db *db, const struct batch *batch, const char *
 /*
  * Begins the short transaction: waits (bounded) while a living holder is there, unless it is
  * an older try of the same run key, whose session is ended; locks the row; raises the
- * attempt; writes the step row. *batch is refreshed. The caller adds what belongs here and calls db_commit.
- * Where the batch was completed or superseded meanwhile, nothing is raised, the transaction is closed,
- * batch->is_held is false and batch->state tells.
+ * attempt; writes the step row. *batch is refreshed. The caller adds what belongs here and calls
+ * db_commit. Where the batch was completed or superseded meanwhile, nothing is raised, the
+ * transaction is closed, batch->is_held is false and batch->state tells.
  */
 bool batch_hold(struct db *db, struct batch *batch, const char *step, struct error *err);
 

@@ -16,10 +16,8 @@ static bool clear(struct db *db, const char *workflow, int64_t keep_staging, int
     char staging[32], rejects[32];
     snprintf(staging, sizeof staging, "%" PRId64 " microseconds", keep_staging);
     snprintf(rejects, sizeof rejects, "%" PRId64 " microseconds", keep_rejects);
-    const struct db_value values[] = {{"workflow", workflow},
-                                      {"keep_staging", staging},
-                                      {"keep_rejects", rejects},
-                                      {0}};
+    const struct db_value values[] = {
+        {"workflow", workflow}, {"keep_staging", staging}, {"keep_rejects", rejects}, {0}};
     if (!db_begin(db, err) ||
         !schema_check(db, workflow ? pipeline_of_workflow(workflow) : NULL, err) ||
         !db_run(db, &sql_etl_clear_staging, values, counts, err) ||

@@ -68,10 +68,11 @@ static bool find_work(struct db *db, const struct derivation *derivation,
         int64_t since = db_rows_time(work->rows, i, "since");
         int64_t until = db_rows_time(work->rows, i, "until");
         if (is_range && db_rows_bool(work->rows, i, "is_log_cleared"))
-            return error_set(err, STATUS_DATA,
-                             "the change log of batch \"%s\" was cleared; pass --force to recompute "
-                             "all keys",
-                             db_rows_text(work->rows, i, "id"));
+            return error_set(
+                err, STATUS_DATA,
+                "the change log of batch \"%s\" was cleared; pass --force to recompute "
+                "all keys",
+                db_rows_text(work->rows, i, "id"));
         work->ids[i] = db_rows_text(work->rows, i, "id");
         if (i == 0 || since < work->since)
             work->since = since;
@@ -122,8 +123,8 @@ static const char *fingerprint_of(const struct derive_options *options, char *bu
 
 /* Everything between BEGIN and COMMIT of the data transaction, except for both. */
 static bool write_data(struct db *db, const struct derivation *derivation,
-                       const struct derive_options *options, struct batch *batch,
-                       struct work *work, struct result *counts, struct error *err)
+                       const struct derive_options *options, struct batch *batch, struct work *work,
+                       struct result *counts, struct error *err)
 {
     char since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
     if (!step_lock_target(db, derivation->target, err) ||
@@ -174,8 +175,7 @@ static bool open_own(struct db *db, const struct derivation *derivation, char *r
 
 static bool derive(struct db *db, const struct derivation *derivation,
                    const struct derive_options *options, struct batch *batch, struct work *work,
-                   int64_t started, struct result *counts, struct result *result,
-                   struct error *err)
+                   int64_t started, struct result *counts, struct result *result, struct error *err)
 {
     bool is_done;
     if (!batch_hold(db, batch, task_name(), err))
@@ -208,15 +208,17 @@ static bool run_steps(struct db *db, const struct derivation *derivation,
     if (batch->state == BATCH_COMPLETE)
         return batch_earlier_result(db, batch, task_name(), result, &is_done, err);
     if (batch->id != 0 && strcmp(batch->fingerprint, fingerprint) != 0)
-        return error_set(err, STATUS_USAGE,
-                         "batch \"%s\" of this run key was opened for other batches; pass --run-key",
-                         batch->id_text);
+        return error_set(
+            err, STATUS_USAGE,
+            "batch \"%s\" of this run key was opened for other batches; pass --run-key",
+            batch->id_text);
     if (!find_work(db, derivation, options, work, err))
         return false;
     if (task_common()->dry_run) {
         char *batches = array_of(work);
         const struct db_value values[] = {{"batches", batches}, {"batch_id", "0"}, {0}};
-        bool ok = step_show_all(db, work->is_all ? derivation->all : derivation->changed, values, err);
+        bool ok =
+            step_show_all(db, work->is_all ? derivation->all : derivation->changed, values, err);
         free(batches);
         return ok && report(batch, derivation, "nothing-to-do", work, counts, started, result);
     }
@@ -238,8 +240,8 @@ bool derive_run(struct db *db, const struct derivation *derivation,
     struct result counts;
     char *run_key = NULL;
     result_init(&counts);
-    bool ok = run_steps(db, derivation, options, &batch, &run_key, &work, started, &counts, result,
-                        err);
+    bool ok =
+        run_steps(db, derivation, options, &batch, &run_key, &work, started, &counts, result, err);
     if (!ok)
         batch_fail(db, &batch, task_name(), err);
     result_release(&counts);

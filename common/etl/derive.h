@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The steps that derive a table from facts: all complete batches that the consumer has
- * not consumed yet, by the keys in their change logs. Consumption is recorded first, in the same transaction: what
- * completes meanwhile is left for the next run, which may see its facts already and finds
- * them unchanged then. The first run, and --force, start from all facts.
+ * not consumed yet, by the keys in their change logs. Consumption is recorded first, in the same
+ * transaction: what completes meanwhile is left for the next run, which may see its facts already
+ * and finds them unchanged then. The first run, and --force, start from all facts.
  */
 #ifndef ETL_DERIVE_H
 #define ETL_DERIVE_H

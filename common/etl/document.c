@@ -110,19 +110,13 @@ void document_reader_free(struct document_reader *reader)
 static const char *problem_reason(enum json_problem problem)
 {
     switch (problem) {
-    case JSON_TRAILING_TEXT:
-        return "trailing_text";
-    case JSON_DUPLICATE_KEY:
-        return "duplicate_key";
-    case JSON_NUL_CHARACTER:
-        return "nul_character";
-    case JSON_BAD_ENCODING:
-        return "bad_encoding";
-    case JSON_BAD_ESCAPE:
-        return "bad_escape";
+    case JSON_TRAILING_TEXT: return "trailing_text";
+    case JSON_DUPLICATE_KEY: return "duplicate_key";
+    case JSON_NUL_CHARACTER: return "nul_character";
+    case JSON_BAD_ENCODING: return "bad_encoding";
+    case JSON_BAD_ESCAPE: return "bad_escape";
     case JSON_BAD:
-    case JSON_OK:
-        break;
+    case JSON_OK: break;
     }
     return "bad_json";
 }
@@ -193,7 +187,7 @@ static enum document_kind unwrap(const struct json_value *marks, bool *is_wrappe
     bool is_change = !has_own_id && marks[MARK_SEQ].type != JSON_ABSENT;
     bool is_row = !has_own_id && !is_change && marks[MARK_KEY].type != JSON_ABSENT;
     *is_wrapped = is_change || is_row;
-    *key = has_own_id                                ? marks[MARK_ID]
+    *key = has_own_id                                 ? marks[MARK_ID]
            : marks[MARK_PLAIN_ID].type == JSON_STRING ? marks[MARK_PLAIN_ID]
                                                       : marks[MARK_KEY];
 
@@ -203,10 +197,10 @@ static enum document_kind unwrap(const struct json_value *marks, bool *is_wrappe
         return DOCUMENT_SKIPPED; /* no such id */
     if (key->type == JSON_STRING && key->length >= 8 && memcmp(key->text, "_design/", 8) == 0)
         return DOCUMENT_SKIPPED;
-    bool is_deleted = *is_wrapped ? is_true(&marks[MARK_DELETED]) ||
-                                        is_true(&marks[MARK_DOC_DELETED]) ||
-                                        is_true(&marks[MARK_VALUE_DELETED])
-                                  : is_true(&marks[MARK_OWN_DELETED]);
+    bool is_deleted = *is_wrapped
+                          ? is_true(&marks[MARK_DELETED]) || is_true(&marks[MARK_DOC_DELETED]) ||
+                                is_true(&marks[MARK_VALUE_DELETED])
+                          : is_true(&marks[MARK_OWN_DELETED]);
     if (is_deleted) {
         if (key->type != JSON_STRING || key->length == 0)
             return rejected(reject, "missing_field", "id");
@@ -230,8 +224,9 @@ enum document_kind document_read(struct document_reader *reader, const char *tex
 
     enum json_problem problem = json_scan(reader->plan, text, length, reader->values);
     if (problem != JSON_OK)
-        return rejected(
-            reject, begins_wrapper(text, length) ? "wrapped_document" : problem_reason(problem), "");
+        return rejected(reject,
+                        begins_wrapper(text, length) ? "wrapped_document" : problem_reason(problem),
+                        "");
     reject->is_parsed = true;
     if (text[start] != '{')
         return rejected(reject, "wrong_type", "");
@@ -247,8 +242,7 @@ enum document_kind document_read(struct document_reader *reader, const char *tex
         if (kind != DOCUMENT_RECORD)
             return kind;
     }
-    const struct json_value *own =
-        reader->values + MARK_COUNT + (is_wrapped ? reader->wanted : 0);
+    const struct json_value *own = reader->values + MARK_COUNT + (is_wrapped ? reader->wanted : 0);
     if (!belongs(reader, own))
         return DOCUMENT_SKIPPED;
     *values = own + reader->filter_count;

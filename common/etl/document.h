@@ -24,8 +24,9 @@ struct document_reader *document_reader_new(const struct feed *feed, const char 
 void document_reader_free(struct document_reader *reader); /* accepts NULL */
 
 /*
- * Sorts one line. DOCUMENT_RECORD: *values points to the values at the caller's paths, in their order, until the next
- * call. DOCUMENT_DELETION: *key is the deleted document's id. DOCUMENT_REJECTED: *reject is filled.
+ * Sorts one line. DOCUMENT_RECORD: *values points to the values at the caller's paths, in their
+ * order, until the next call. DOCUMENT_DELETION: *key is the deleted document's id.
+ * DOCUMENT_REJECTED: *reject is filled.
  */
 enum document_kind document_read(struct document_reader *reader, const char *text, size_t length,
                                  const struct json_value **values, struct json_value *key,

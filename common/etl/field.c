@@ -50,8 +50,7 @@ struct field_reader *field_reader_new(const struct feed *feed)
     str_init(&reader->buffer.text);
     str_init(&reader->buffer.built);
     for (const struct field *field = feed->fields; field->path; field++) {
-        reader->slots =
-            mem_resize(reader->slots, (reader->slot_count + 1) * sizeof *reader->slots);
+        reader->slots = mem_resize(reader->slots, (reader->slot_count + 1) * sizeof *reader->slots);
         struct slot *slot = &reader->slots[reader->slot_count++];
         *slot = (struct slot){.value.field = field, .first = reader->path_count};
         slot->count = add_paths(reader, field->path);
@@ -176,14 +175,10 @@ enum field_taken field_read(struct field_reader *reader, const struct field_batc
     struct json_value key;
     reject->column = "";
     switch (document_read(reader->documents, text, length, &values, &key, reject)) {
-    case DOCUMENT_SKIPPED:
-        return FIELD_SKIPPED;
-    case DOCUMENT_REJECTED:
-        return FIELD_REJECTED;
-    case DOCUMENT_DELETION:
-        return stage_deletion(reader, batch, &key, line_no, copy, err);
-    case DOCUMENT_RECORD:
-        break;
+    case DOCUMENT_SKIPPED: return FIELD_SKIPPED;
+    case DOCUMENT_REJECTED: return FIELD_REJECTED;
+    case DOCUMENT_DELETION: return stage_deletion(reader, batch, &key, line_no, copy, err);
+    case DOCUMENT_RECORD: break;
     }
     return stage_record(reader, batch, values, line_no, copy, reject, err);
 }

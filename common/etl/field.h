@@ -16,14 +16,15 @@
 #include "io/json.h"
 
 enum field_type {
-    FIELD_TEXT,      /* a string */
-    FIELD_INTEGER,   /* a whole number within 2^53 and [minimum, maximum]; staged as bigint */
-    FIELD_DECIMAL,   /* a number, or a string that spells one; its source text is kept; staged as text */
-    FIELD_BOOLEAN,   /* true or false */
-    FIELD_TIME,      /* a string that clock_parse reads; staged as timestamptz */
+    FIELD_TEXT,    /* a string */
+    FIELD_INTEGER, /* a whole number within 2^53 and [minimum, maximum]; staged as bigint */
+    FIELD_DECIMAL, /* a number, or a string that spells one; its source text is kept; staged as text
+                    */
+    FIELD_BOOLEAN, /* true or false */
+    FIELD_TIME,    /* a string that clock_parse reads; staged as timestamptz */
     FIELD_TEXT_LIST, /* an array of strings; staged as text[]; null and absent are empty */
-    FIELD_OBJECTS,   /* an array of objects (or one object, as a list of one): of each element the declared
-                        members only; staged as jsonb, one array of objects */
+    FIELD_OBJECTS,   /* an array of objects (or one object, as a list of one): of each element the
+                        declared   members only; staged as jsonb, one array of objects */
     FIELD_NEWEST     /* an array of objects: the greatest time of their member "element"; staged as
                         timestamptz where it has a column */
 };
@@ -32,20 +33,24 @@ struct field {
     const char *column; /* of staging.<feed>; NULL: checked and used, but not staged */
     const char *path;   /* alternatives separated by "|": the first that is there and not null */
     enum field_type type;
-    bool required;     /* absent or null: missing_field; so is an empty string */
-    bool is_key;       /* the natural key: required, and known for true deletions */
-    bool is_modified;  /* a modification time: the greatest of them is the version time */
-    bool is_partition; /* the time that facts are partitioned by: before 2005 or more than a day ahead of the
-                          source's clock is time_out_of_range */
-    const char *otherwise; /* taken where absent or null; spelled as text (FIELD_BOOLEAN: "true", "false") */
-    const char *when_true, *when_false; /* a boolean is taken for these texts (FIELD_TEXT, FIELD_INTEGER) */
-    int64_t minimum, maximum;           /* of FIELD_INTEGER; both 0: no further limit */
-    const struct field *elements;       /* of FIELD_OBJECTS: column is the member's name in staging */
-    const char *element;                /* of FIELD_NEWEST */
-    const char *const *choices;         /* of FIELD_TEXT: nothing else is right (wrong_type); NULL-terminated */
+    bool required;         /* absent or null: missing_field; so is an empty string */
+    bool is_key;           /* the natural key: required, and known for true deletions */
+    bool is_modified;      /* a modification time: the greatest of them is the version time */
+    bool is_partition;     /* the time that facts are partitioned by: before 2005 or more than a day
+                              ahead of the     source's clock is time_out_of_range */
+    const char *otherwise; /* taken where absent or null; spelled as text (FIELD_BOOLEAN: "true",
+                              "false") */
+    const char *when_true,
+        *when_false;          /* a boolean is taken for these texts (FIELD_TEXT, FIELD_INTEGER) */
+    int64_t minimum, maximum; /* of FIELD_INTEGER; both 0: no further limit */
+    const struct field *elements; /* of FIELD_OBJECTS: column is the member's name in staging */
+    const char *element;          /* of FIELD_NEWEST */
+    const char *const
+        *choices; /* of FIELD_TEXT: nothing else is right (wrong_type); NULL-terminated */
 };
 
-/* A record belongs to the feed only if the text at path is one of values; it is skipped otherwise. */
+/* A record belongs to the feed only if the text at path is one of values; it is skipped otherwise.
+ */
 struct field_filter {
     const char *path;
     const char *const *values; /* NULL-terminated */

@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 
-/* Reads the line at path ("-": standard input) and gives its batch_id, yours to free; "" where the step before
- * had nothing to do. STATUS_IO: nothing there, since the step before failed. STATUS_USAGE: no
- * result line, or one of another workflow. */
+/* Reads the line at path ("-": standard input) and gives its batch_id, yours to free; "" where the
+ * step before had nothing to do. STATUS_IO: nothing there, since the step before failed.
+ * STATUS_USAGE: no result line, or one of another workflow. */
 char *handover_read(const char *path, const char *workflow, struct error *err);
 
 #endif

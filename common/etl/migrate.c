@@ -84,9 +84,9 @@ static bool register_workflow(struct db *db, const struct pipeline *pipeline, co
                               const char *kind, const char *target, const char *change_log,
                               struct error *err)
 {
-    const struct db_value values[] = {{"workflow", workflow}, {"pipeline", pipeline->name},
-                                      {"kind", kind},         {"target", target},
-                                      {"change_log", change_log}, {0}};
+    const struct db_value values[] = {
+        {"workflow", workflow}, {"pipeline", pipeline->name}, {"kind", kind},
+        {"target", target},     {"change_log", change_log},   {0}};
     return db_run(db, &sql_etl_register_workflow, values, NULL, err) &&
            db_run(db, &sql_etl_register_target, values, NULL, err);
 }
@@ -138,7 +138,8 @@ bool migrate_run(struct db *db, const char *phase, struct result *result, struct
         return error_set(err, STATUS_USAGE, "unrecognized phase; the only one is \"slow\"");
     result_init(&counts);
     bool ok = migrate(db, phase != NULL, &counts, err);
-    /* Two first migrations at once: the later finds the earlier's schema there, and goes on from it. */
+    /* Two first migrations at once: the later finds the earlier's schema there, and goes on from
+     * it. */
     if (!ok && err->status == STATUS_TEMPORARY && strcmp(err->sqlstate, "23505") == 0) {
         db_rollback(db);
         result_release(&counts);

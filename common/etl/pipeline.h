@@ -8,13 +8,13 @@
  * Statements are bound by name. The values that the procedures offer:
  *
  *   batch_id       bigint   the batch that is staged or transformed, or the derived batch
- *   pending_older  boolean  a batch of this workflow with a smaller read number may still be transformed
- *   own_times      boolean  version times are the records' own (a file), not the read's (a server)
- *   batches        bigint[] (derived steps) the source batches that are consumed now
+ *   pending_older  boolean  a batch of this workflow with a smaller read number may still be
+ * transformed own_times      boolean  version times are the records' own (a file), not the read's
+ * (a server) batches        bigint[] (derived steps) the source batches that are consumed now
  *   since, until   timestamptz, clock timestamptz, read_number bigint  (COPY: settings)
  *
- * Integer columns that a statement returns are counts. The result line shows those that DESIGN.md, part 4,
- * names for the step; others are for the reader of the statement.
+ * Integer columns that a statement returns are counts. The result line shows those that DESIGN.md,
+ * part 4, names for the step; others are for the reader of the statement.
  */
 #ifndef ETL_PIPELINE_H
 #define ETL_PIPELINE_H
@@ -39,32 +39,36 @@ enum feed_kind { FEED_DIM, FEED_FACT };
 struct feed {
     const char *name;
     enum feed_kind kind;
-    const char *task; /* of its transform, where it is not by kind; NULL as a rule */
-    const char *target; /* main table: "warehouse.form_fact"; its row in etl.target is the lock of the transform */
+    const char *task;   /* of its transform, where it is not by kind; NULL as a rule */
+    const char *target; /* main table: "warehouse.form_fact"; its row in etl.target is the lock of
+                           the transform */
     const char *change_log; /* table that its transform appends to, or NULL */
 
     /* documents */
-    const struct field *fields; /* order of the staging columns; ends with {0} */
+    const struct field *fields;         /* order of the staging columns; ends with {0} */
     const struct field_filter *filters; /* ends with {0}; NULL: all records belong */
-    bool is_couch; /* documents come as CouchDB sends them: _changes lines, _all_docs rows, deletions */
+    bool is_couch; /* documents come as CouchDB sends them: _changes lines, _all_docs rows,
+                      deletions */
 
     const struct sql *stage; /* COPY staging.<feed> (...) FROM STDIN (FORMAT binary) */
 
     /* a PostgreSQL source: NULL where the feed has none */
-    const struct sql *source;         /* COPY (SELECT ...) TO STDOUT (FORMAT binary), columns as in stage */
-    const struct sql *source_rejects; /* COPY (SELECT ...) of what source leaves out, columns as etl.rejected_row_copy */
+    const struct sql *source; /* COPY (SELECT ...) TO STDOUT (FORMAT binary), columns as in stage */
+    const struct sql *source_rejects; /* COPY (SELECT ...) of what source leaves out, columns as
+                                         etl.rejected_row_copy */
 
-    const struct pipeline_step *members; /* inferred members, partitions: each in a transaction of its own */
-    const struct pipeline_step *steps;   /* in order, in the data transaction; ends with {0} */
+    const struct pipeline_step
+        *members; /* inferred members, partitions: each in a transaction of its own */
+    const struct pipeline_step *steps; /* in order, in the data transaction; ends with {0} */
 };
 
 /* A workflow that starts from facts. It is its own consumer name. */
 struct derivation {
     const char *workflow;
-    const char *task;               /* "app-status-from-fact" */
-    const char *argument;           /* its argument there ("form"); NULL where the task takes none */
-    const char *const *sources;     /* feeds whose change logs it reads; NULL-terminated */
-    const char *target;             /* the lock */
+    const char *task;           /* "app-status-from-fact" */
+    const char *argument;       /* its argument there ("form"); NULL where the task takes none */
+    const char *const *sources; /* feeds whose change logs it reads; NULL-terminated */
+    const char *target;         /* the lock */
     const struct pipeline_step *changed; /* keys named in the change logs of $batches */
     const struct pipeline_step *all;     /* every key */
 };
@@ -74,16 +78,18 @@ struct verification {
     const char *task;     /* "verify-app-status" */
     const char *workflow; /* a workflow of the pipeline that writes the table */
     const char *target;
-    const struct sql *compare; /* returns rows_checked rows_missing rows_extra rows_different rows_pending */
-    const struct pipeline_step *repair; /* the steps that write it whole; counts inserted, updated, deleted */
+    const struct sql
+        *compare; /* returns rows_checked rows_missing rows_extra rows_different rows_pending */
+    const struct pipeline_step
+        *repair; /* the steps that write it whole; counts inserted, updated, deleted */
 };
 
 struct pipeline {
     const char *name;
-    const struct feed *const *feeds;               /* NULL-terminated */
-    const struct derivation *const *derivations;   /* NULL-terminated, or NULL */
+    const struct feed *const *feeds;                 /* NULL-terminated */
+    const struct derivation *const *derivations;     /* NULL-terminated, or NULL */
     const struct verification *const *verifications; /* NULL-terminated, or NULL */
-    const char *const *reject_reasons;             /* beyond the common list; NULL-terminated, or NULL */
+    const char *const *reject_reasons; /* beyond the common list; NULL-terminated, or NULL */
     const struct sql_schema *const *schema;
 };
 

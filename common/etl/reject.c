@@ -41,8 +41,9 @@ bool reject_parse_budget(const char *text, struct reject_budget *budget, struct 
         budget->number = strtoll(text, &end, 10);
         return true;
     }
-    return error_set(err, STATUS_USAGE,
-                     "--max-rejects wants a number, or a percentage up to 100%%; for example 50 or 2%%");
+    return error_set(
+        err, STATUS_USAGE,
+        "--max-rejects wants a number, or a percentage up to 100%%; for example 50 or 2%%");
 }
 
 bool reject_is_within(const struct reject_budget *budget, int64_t rejected, int64_t read,

@@ -20,8 +20,8 @@
 #define REJECT_SAMPLE 1000
 
 struct reject_budget {
-    bool is_percent;  /* judged at the end of input; a plain number at once */
-    bool is_default;  /* the greater of 10 and 1 percent */
+    bool is_percent; /* judged at the end of input; a plain number at once */
+    bool is_default; /* the greater of 10 and 1 percent */
     double percent;
     int64_t number;
 };
@@ -39,8 +39,8 @@ struct reject_spool *reject_open(struct error *err);
 void reject_close(struct reject_spool *spool); /* accepts NULL */
 int64_t reject_count(const struct reject_spool *spool);
 
-/* Adds a line. Whole up to 1 MiB, else its head with length and SHA-256; secrets blanked where it parsed.
- * source is borrowed to the end. */
+/* Adds a line. Whole up to 1 MiB, else its head with length and SHA-256; secrets blanked where it
+ * parsed. source is borrowed to the end. */
 bool reject_add(struct reject_spool *spool, const char *source, const struct file_line *line,
                 const struct field_reject *reject, struct error *err);
 

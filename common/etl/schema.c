@@ -43,9 +43,10 @@ bool schema_check(struct db *db, const struct pipeline *pipeline, struct error *
     bool is_there = db_rows_bool(rows, 0, "is_there");
     db_rows_free(rows);
     if (!is_there)
-        return error_set(err, STATUS_CONFIG,
-                         "the database holds no warehouse of ours; run migrate-warehouse, or look at "
-                         "PGDATABASE");
+        return error_set(
+            err, STATUS_CONFIG,
+            "the database holds no warehouse of ours; run migrate-warehouse, or look at "
+            "PGDATABASE");
     return check(db, "etl", schema_number(etl_schema), err) &&
            (!pipeline || check(db, pipeline->name, schema_number(pipeline->schema), err));
 }

@@ -14,8 +14,8 @@
 /* The greatest number of a list of schema files. */
 int schema_number(const struct sql_schema *const *files);
 
-/* Fails with STATUS_CONFIG where the schema is missing, too old or too new. Inside of a transaction it
- * holds the schema shared until the end. */
+/* Fails with STATUS_CONFIG where the schema is missing, too old or too new. Inside of a transaction
+ * it holds the schema shared until the end. */
 bool schema_check(struct db *db, const struct pipeline *pipeline, struct error *err);
 
 #endif

@@ -185,7 +185,8 @@ static bool choose_servers(struct source_list *list, struct db *db, const char *
     }
     if (window->holder_age > HELD_TOO_LONG)
         return error_set(err, STATUS_TEMPORARY,
-                         "an open transaction at the source (pid %" PRId64 ") holds the window back "
+                         "an open transaction at the source (pid %" PRId64
+                         ") holds the window back "
                          "for %" PRId64 " s; end it there",
                          window->holder_pid, window->holder_age);
     for (size_t i = 0; i < list->count; i++) {
@@ -272,8 +273,8 @@ bool source_list_restore(struct source_list *list, struct db *db, const struct b
     return ok;
 }
 
-/* The snapshot is taken by the first statement in it, so the clock is read after it: a later snapshot has
- * a later time, unless the source's clock was set back, which the ledger knows. */
+/* The snapshot is taken by the first statement in it, so the clock is read after it: a later
+ * snapshot has a later time, unless the source's clock was set back, which the ledger knows. */
 static bool snapshot(struct source *source, struct db *db, const struct batch *batch,
                      struct error *err)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a batch reads: servers (shards) or files, and its window. For servers the window's end is safe: no
- * transaction that is still open on any shard can commit a row stamped before
- * it (DESIGN.md, part 5, rule 4). First the bound, on every shard, then the snapshots.
+ * What a batch reads: servers (shards) or files, and its window. For servers the window's end is
+ * safe: no transaction that is still open on any shard can commit a row stamped before it
+ * (DESIGN.md, part 5, rule 4). First the bound, on every shard, then the snapshots.
  */
 #ifndef ETL_SOURCE_H
 #define ETL_SOURCE_H
@@ -34,7 +34,7 @@ struct source_list {
 
 /* How a window is chosen. Durations in microseconds. */
 struct window_options {
-    int64_t since, until;        /* explicit, where has_window */
+    int64_t since, until; /* explicit, where has_window */
     bool has_window;
     int64_t overlap, max_window; /* max_window 0: no bound */
     int64_t start;               /* no history before; the beginning: all of it */
@@ -50,8 +50,8 @@ struct window {
     int64_t holder_age; /* seconds; 0: nothing holds it back */
 };
 
-/* Names the sources: the specs, or what the environment names where there are none. STATUS_USAGE: malformed,
- * twice the same, or files beside servers. */
+/* Names the sources: the specs, or what the environment names where there are none. STATUS_USAGE:
+ * malformed, twice the same, or files beside servers. */
 bool source_list_init(struct source_list *list, const struct task_list *specs, struct error *err);
 void source_list_release(struct source_list *list); /* closes what is open */
 

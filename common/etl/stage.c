@@ -10,13 +10,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "etl/schema.h"
-#include "etl/stage_read.h"
+#include "etl/stage_open.h"
 #include "etl_sql.h"
 
 #define MAX_RECORD (INT64_C(16) << 20)
-
-/* What a batch is marked with that is opened for an extract of another program. */
-#define EXTRACT "extract"
 
 /* Options -------------------------------------------------------------- */
 
@@ -55,41 +52,6 @@ static bool check_options(struct stage *stage, struct error *err)
     return reject_parse_budget(options->max_rejects, &stage->budget, err);
 }
 
-/* What makes two calls the same work: feed, sources, format, explicit window. */
-static char *make_fingerprint(const struct stage *stage)
-{
-    const struct window_options *window = &stage->options->window;
-    char hex[65], time[CLOCK_TEXT_SIZE];
-    if (stage->options->open_window)
-        return mem_strdup(EXTRACT);
-    struct str text;
-    str_init(&text);
-    str_add_format(&text, "%s\n%s\n", stage->feed->name,
-                   stage->options->format ? stage->options->format : "");
-    if (window->has_window) {
-        str_add_format(&text, "%s\n", clock_format(window->since, time));
-        str_add_format(&text, "%s\n", clock_format(window->until, time));
-    }
-    for (size_t i = 0; i < stage->sources.count; i++)
-        str_add_format(&text, "%s\n", stage->sources.items[i].identity);
-    file_sha256(text.text, text.length, hex);
-    str_release(&text);
-    return mem_strdup(hex);
-}
-
-static bool check_fingerprint(const struct batch *batch, const char *fingerprint,
-                              struct error *err)
-{
-    if (strcmp(batch->fingerprint, fingerprint) == 0 || strcmp(batch->fingerprint, EXTRACT) == 0)
-        return true;
-    return error_set(err, STATUS_USAGE,
-                     "batch \"%s\" of this run key was opened with other sources, format or window; "
-                     "pass --run-key",
-                     batch->id_text);
-}
-
-/* Opening -------------------------------------------------------------- */
-
 static void report(const struct stage *stage, const char *status, int64_t behind, int64_t started,
                    struct result *result)
 {
@@ -101,94 +63,6 @@ static void report(const struct stage *stage, const char *status, int64_t behind
     result_set_int(result, "rows_skipped", counts->skipped);
     result_set_int(result, "bytes_read", counts->bytes);
     result_set_int(result, "behind_seconds", behind / CLOCK_SECOND);
-}
-
-/* One source without a name: whatever program extracts. Its windows are incremental. */
-static void name_extract(struct source_list *list)
-{
-    list->items = mem_alloc(sizeof *list->items);
-    list->items[0].identity = mem_strdup(EXTRACT);
-    list->count = 1;
-}
-
-static bool choose_extract(struct stage *stage, struct window *window, struct error *err)
-{
-    struct source *source = &stage->sources.items[0];
-    const struct window_options *options = &stage->options->window;
-    const struct db_value values[] = {
-        {"workflow", stage->feed->name}, {"source", source->identity}, {0}};
-    struct db_rows *mark = db_query(stage->db, &sql_etl_watermark, values, err);
-    struct db_rows *clock = mark ? db_query(stage->db, &sql_etl_warehouse_clock, NULL, err) : NULL;
-    if (clock) {
-        int64_t now = db_rows_time(clock, 0, "clock");
-        int64_t last = db_rows_time(mark, 0, "until");
-        source->until = now - (options->settle > 0 ? options->settle : 0);
-        source->since = last == CLOCK_BEGINNING ? options->start : last - options->overlap;
-        if (last != CLOCK_BEGINNING && options->max_window > 0 &&
-            last + options->max_window < source->until)
-            source->until = last + options->max_window;
-        source->is_server = true; /* so that its window is a watermark */
-        *window = (struct window){.since = source->since,
-                                  .until = source->until,
-                                  .behind = now - source->until,
-                                  .has_progress = source->since < source->until};
-    }
-    db_rows_free(mark);
-    db_rows_free(clock);
-    return clock != NULL;
-}
-
-static bool record_open(struct stage *stage, bool *is_new, struct error *err)
-{
-    bool ok = db_begin(stage->db, err) &&
-              schema_check(stage->db, pipeline_of_workflow(stage->feed->name), err) &&
-              batch_open(stage->db, stage->batch, is_new, err) &&
-              (!*is_new || source_list_record(&stage->sources, stage->db, stage->batch, err)) &&
-              db_commit(stage->db, err);
-    if (!ok)
-        db_rollback(stage->db);
-    return ok;
-}
-
-/* Opens a new batch. *is_opened false: there is nothing to read yet, *result says so. */
-static bool open_batch(struct stage *stage, const char *run_key, int64_t generation,
-                       const char *fingerprint, int64_t started, int64_t *behind, bool *is_opened,
-                       struct result *result, struct error *err)
-{
-    struct window window;
-    struct batch *batch = stage->batch;
-    const struct window_options *options = &stage->options->window;
-    bool is_new;
-    *is_opened = false;
-    if (stage->options->open_window ? !choose_extract(stage, &window, err)
-                                    : !source_list_open(&stage->sources, err) ||
-                                          !source_list_choose(&stage->sources, stage->db,
-                                                              stage->feed->name, options, &window,
-                                                              err))
-        return false;
-    *behind = window.behind;
-    if (!window.has_progress) {
-        log_event(LOG_INFO, "held_back", "pid=%" PRId64 " age_seconds=%" PRId64, window.holder_pid,
-                  window.holder_age);
-        batch_release(batch);
-        report(stage, "nothing-to-do", window.behind, started, result);
-        if (window.holder_age > 0) {
-            result_set_int(result, "held_by_pid", window.holder_pid);
-            result_set_int(result, "held_seconds", window.holder_age);
-        }
-        return true;
-    }
-    batch_release(batch);
-    batch->workflow = mem_strdup(stage->feed->name);
-    batch->run_key = mem_strdup(run_key);
-    batch->fingerprint = mem_strdup(fingerprint);
-    batch->generation = generation;
-    batch->is_backfill = options->has_window;
-    batch->since = window.since;
-    batch->until = window.until;
-    batch->own_times = !stage->sources.are_servers;
-    *is_opened = true;
-    return record_open(stage, &is_new, err) && check_fingerprint(batch, fingerprint, err);
 }
 
 /* Loading -------------------------------------------------------------- */
@@ -223,7 +97,8 @@ static bool fill_staging(struct stage *stage, struct error *err)
         return false;
     if (stage->options->expect_rows >= 0 && counts->read != stage->options->expect_rows)
         return error_set(err, STATUS_DATA,
-                         "%" PRId64 " records were read, %" PRId64 " were expected; look whether the "
+                         "%" PRId64 " records were read, %" PRId64
+                         " were expected; look whether the "
                          "input was cut",
                          counts->read, stage->options->expect_rows);
     if (counts->read != counts->staged + counts->rejected)
@@ -267,7 +142,7 @@ static bool load(struct stage *stage, int64_t behind, int64_t started, struct re
 {
     bool is_done;
     struct batch *batch = stage->batch;
-    bool is_extract = strcmp(batch->fingerprint, EXTRACT) == 0;
+    bool is_extract = strcmp(batch->fingerprint, STAGE_EXTRACT) == 0;
     if (!is_extract && !source_list_restore(&stage->sources, stage->db, batch, err))
         return false;
     if (!source_list_open(&stage->sources, err) ||
@@ -319,12 +194,24 @@ static bool answer_opened(struct stage *stage, bool is_new, int64_t behind, int6
     return true;
 }
 
+/* Nothing to read yet; who holds the window's end back, where somebody does. */
+static bool answer_held(struct stage *stage, const struct window *window, int64_t started,
+                        struct result *result)
+{
+    report(stage, "nothing-to-do", window->behind, started, result);
+    if (window->holder_age > 0) {
+        result_set_int(result, "held_by_pid", window->holder_pid);
+        result_set_int(result, "held_seconds", window->holder_age);
+    }
+    return true;
+}
+
 /* A batch that exists: answer from it, or load it again. */
 static bool go_on(struct stage *stage, const char *fingerprint, int64_t started,
                   struct result *result, struct error *err)
 {
     bool intact, is_done = false;
-    if (!check_fingerprint(stage->batch, fingerprint, err))
+    if (!stage_check_fingerprint(stage->batch, fingerprint, err))
         return false;
     if (stage->batch->state == BATCH_SUPERSEDED)
         return error_set(err, STATUS_DATA,
@@ -368,16 +255,16 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
     const char *id = task_common()->batch_id;
     struct batch *batch = stage->batch;
     bool is_opened;
-    int64_t behind;
+    struct window window;
     if (stage->options->open_window)
-        name_extract(&stage->sources);
+        stage_name_extract(&stage->sources);
     else if (!source_list_init(&stage->sources, &stage->options->sources, err))
         return false;
     if (stage->sources.are_servers && !stage->feed->source)
         return error_set(err, STATUS_USAGE,
                          "feed \"%s\" is not read from a database; give its documents as a file",
                          stage->feed->name);
-    *fingerprint = make_fingerprint(stage);
+    *fingerprint = stage_fingerprint(stage);
     if (!schema_check(stage->db, pipeline_of_workflow(stage->feed->name), err))
         return false;
     if (!id && !(*run_key = batch_run_key(stage->db, err)))
@@ -395,13 +282,12 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
         free(*run_key);
         *run_key = mem_strdup(batch->run_key);
     }
-    if (!open_batch(stage, *run_key, generation, *fingerprint, started, &behind, &is_opened, result,
-                    err))
+    if (!stage_open(stage, *run_key, generation, *fingerprint, &window, &is_opened, err))
         return false;
     if (!is_opened)
-        return true;
-    return stage->options->open_window ? answer_opened(stage, true, behind, started, result)
-                                       : load(stage, behind, started, result, err);
+        return answer_held(stage, &window, started, result);
+    return stage->options->open_window ? answer_opened(stage, true, window.behind, started, result)
+                                       : load(stage, window.behind, started, result, err);
 }
 
 bool stage_run(struct db *db, const struct feed *feed, struct stage_options *options,

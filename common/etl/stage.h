@@ -13,7 +13,7 @@
 
 struct stage_options {
     struct task_list sources;
-    const char *format;      /* "ndjson"; NULL: by suffix */
+    const char *format; /* "ndjson"; NULL: by suffix */
     struct window_options window;
     const char *max_rejects; /* NULL: the default budget */
     const char *max_record;  /* NULL: 16MiB */

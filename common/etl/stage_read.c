@@ -52,17 +52,13 @@ static bool read_line(struct reading *reading, const struct source *source,
         taken = field_read(reading->reader, &reading->fixed, line->text, line->length,
                            reading->lines, reading->copy, &reject, err);
     switch (taken) {
-    case FIELD_SKIPPED:
-        stage->counts.skipped++;
-        return true;
-    case FIELD_FAILED:
-        return false;
+    case FIELD_SKIPPED: stage->counts.skipped++; return true;
+    case FIELD_FAILED: return false;
     case FIELD_STAGED:
         stage->counts.read++;
         stage->counts.staged++;
         return true;
-    case FIELD_REJECTED:
-        break;
+    case FIELD_REJECTED: break;
     }
     stage->counts.read++;
     stage->counts.rejected++;
@@ -116,8 +112,8 @@ bool stage_read_files(struct stage *stage, struct error *err)
     if (!copy_end(reading.copy, &rows, err))
         goto done;
     if (rows != stage->counts.staged) {
-        error_set(err, STATUS_BUG, "%" PRId64 " rows were sent to staging, %" PRId64
-                                   " arrived; report it",
+        error_set(err, STATUS_BUG,
+                  "%" PRId64 " rows were sent to staging, %" PRId64 " arrived; report it",
                   stage->counts.staged, rows);
         goto done;
     }
@@ -167,8 +163,8 @@ static bool relay(struct stage *stage, struct source *source, const struct sql *
     *rows = 0;
     if (source->since >= source->until)
         return true;
-    bool ok = copy_relay(source->db, from, bound.values, stage->db, to, bound.values, rows, &bytes,
-                         err);
+    bool ok =
+        copy_relay(source->db, from, bound.values, stage->db, to, bound.values, rows, &bytes, err);
     stage->counts.bytes += bytes;
     return ok;
 }

@@ -33,11 +33,12 @@ bool stage_read_files(struct stage *stage, struct error *err);
  * rejects. */
 bool stage_read_servers(struct stage *stage, struct error *err);
 
-/* After the data transaction was rolled back for too many rejects: writes the first REJECT_SAMPLE of
- * them, in the caller's transaction. The snapshots are still open. */
+/* After the data transaction was rolled back for too many rejects: writes the first REJECT_SAMPLE
+ * of them, in the caller's transaction. The snapshots are still open. */
 bool stage_keep_sample(struct stage *stage, struct error *err);
 
-/* --dry-run: shows the windows, statements and plans on standard error; points out sequential scans. */
+/* --dry-run: shows the windows, statements and plans on standard error; points out sequential
+ * scans. */
 bool stage_show_plan(struct stage *stage, struct error *err);
 
 #endif

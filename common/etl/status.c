@@ -83,8 +83,8 @@ static void format_table(const struct db_rows *rows, const struct db_rows *notes
     if (db_rows_count(rows) == 0)
         str_add_text(to, "(no workflow has run yet)\n");
     for (size_t row = 0; row < db_rows_count(notes); row++)
-        str_add_format(to, "%s%s: %s\n", row == 0 ? "\n" : "",
-                       db_rows_text(notes, row, "workflow"), db_rows_text(notes, row, "about"));
+        str_add_format(to, "%s%s: %s\n", row == 0 ? "\n" : "", db_rows_text(notes, row, "workflow"),
+                       db_rows_text(notes, row, "about"));
 }
 
 static bool check_lag(const struct db_rows *rows, int64_t max_lag, struct error *err)

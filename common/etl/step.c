@@ -14,8 +14,8 @@ bool step_run_all(struct db *db, const struct pipeline_step *steps, const struct
     return true;
 }
 
-bool step_run_apart(struct db *db, const struct pipeline_step *steps,
-                    const struct db_value *values, struct result *counts, struct error *err)
+bool step_run_apart(struct db *db, const struct pipeline_step *steps, const struct db_value *values,
+                    struct result *counts, struct error *err)
 {
     for (const struct pipeline_step *step = steps; step && step->sql; step++)
         if (!db_begin(db, err) || !db_run(db, step->sql, values, counts, err) ||

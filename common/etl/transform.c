@@ -34,8 +34,8 @@ static bool report(const struct batch *batch, const struct feed *feed, const cha
     return true;
 }
 
-/* Which batch: --batch-id, the line of the step before, else the run key's. *is_empty: the step before had
- * nothing to do and made none. */
+/* Which batch: --batch-id, the line of the step before, else the run key's. *is_empty: the step
+ * before had nothing to do and made none. */
 static bool find_batch(struct db *db, const struct feed *feed, struct batch *batch, bool *is_empty,
                        struct error *err)
 {
@@ -66,8 +66,7 @@ static bool find_batch(struct db *db, const struct feed *feed, struct batch *bat
 /* Whether the rows are there that load-staging counted. */
 static bool check_staging(struct db *db, const struct batch *batch, struct error *err)
 {
-    const struct db_value values[] = {
-        {"feed", batch->workflow}, {"batch_id", batch->id_text}, {0}};
+    const struct db_value values[] = {{"feed", batch->workflow}, {"batch_id", batch->id_text}, {0}};
     struct db_rows *rows = db_query(db, &sql_etl_count_staging, values, err);
     if (!rows)
         return false;
@@ -85,8 +84,7 @@ static bool ask_pending(struct db *db, const struct batch *batch, bool *pending,
 {
     char number[24];
     snprintf(number, sizeof number, "%" PRId64, batch->read_number);
-    const struct db_value values[] = {
-        {"workflow", batch->workflow}, {"read_number", number}, {0}};
+    const struct db_value values[] = {{"workflow", batch->workflow}, {"read_number", number}, {0}};
     struct db_rows *rows = db_query(db, &sql_etl_pending_older, values, err);
     if (!rows)
         return false;
@@ -95,8 +93,7 @@ static bool ask_pending(struct db *db, const struct batch *batch, bool *pending,
     return true;
 }
 
-static bool check_balance(const struct result *counts, const struct batch *batch,
-                          struct error *err)
+static bool check_balance(const struct result *counts, const struct batch *batch, struct error *err)
 {
     int64_t sum = 0;
     for (size_t i = 1; i < 6; i++)
@@ -131,12 +128,10 @@ static bool write_data(struct db *db, const struct feed *feed, const struct batc
            db_run(db, &sql_etl_batch_complete, values, NULL, err);
 }
 
-static bool transform(struct db *db, const struct feed *feed, struct batch *batch,
-                      int64_t started, struct result *counts, struct result *result,
-                      struct error *err)
+static bool transform(struct db *db, const struct feed *feed, struct batch *batch, int64_t started,
+                      struct result *counts, struct result *result, struct error *err)
 {
-    const struct db_value values[] = {
-        {"feed", feed->name}, {"batch_id", batch->id_text}, {0}};
+    const struct db_value values[] = {{"feed", feed->name}, {"batch_id", batch->id_text}, {0}};
     if (!db_commit(db, err) || !check_staging(db, batch, err) ||
         !db_run(db, &sql_etl_analyze_staging, values, NULL, err) ||
         !step_run_apart(db, feed->members, values, counts, err) || !batch_enter(db, batch, err) ||
@@ -208,8 +203,7 @@ static bool run_steps(struct db *db, const struct feed *feed, struct batch *batc
     return transform(db, feed, batch, started, counts, result, err);
 }
 
-bool transform_run(struct db *db, const struct feed *feed, struct result *result,
-                   struct error *err)
+bool transform_run(struct db *db, const struct feed *feed, struct result *result, struct error *err)
 {
     int64_t started = clock_monotonic();
     struct batch batch = {0};

@@ -26,12 +26,10 @@ static struct json_value literal(enum json_type type, const char *text)
 static struct json_value default_of(const struct field *field)
 {
     switch (field->type) {
-    case FIELD_INTEGER:
-        return literal(JSON_NUMBER, field->otherwise);
+    case FIELD_INTEGER: return literal(JSON_NUMBER, field->otherwise);
     case FIELD_BOOLEAN:
         return literal(strcmp(field->otherwise, "true") == 0 ? JSON_TRUE : JSON_FALSE, "");
-    default:
-        return literal(JSON_STRING, field->otherwise);
+    default: return literal(JSON_STRING, field->otherwise);
     }
 }
 
@@ -59,12 +57,9 @@ static const char *parse_time(const struct json_value *json, struct value_buffer
     size_t length;
     const char *text = json_text(json, &buffer->text, &length);
     switch (clock_parse(text, length, time)) {
-    case CLOCK_OK:
-        return NULL;
-    case CLOCK_OUT_OF_RANGE:
-        return "time_out_of_range";
-    case CLOCK_MALFORMED:
-        break;
+    case CLOCK_OK: return NULL;
+    case CLOCK_OUT_OF_RANGE: return "time_out_of_range";
+    case CLOCK_MALFORMED: break;
     }
     return "bad_timestamp";
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One declared value: from the source text of a document to a column of a COPY. Each function returns NULL, or
- * the reason (DESIGN.md, part 9) for which the record is rejected.
+ * One declared value: from the source text of a document to a column of a COPY. Each function
+ * returns NULL, or the reason (DESIGN.md, part 9) for which the record is rejected.
  */
 #ifndef ETL_VALUE_H
 #define ETL_VALUE_H

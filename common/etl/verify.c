@@ -10,8 +10,9 @@
 #include "etl/step.h"
 #include "etl_sql.h"
 
-static const char *const count_names[] = {"rows_checked",   "rows_missing", "rows_extra",
-                                          "rows_different", "rows_pending", "rows_repaired", NULL};
+static const char *const count_names[] = {
+    "rows_checked", "rows_missing",  "rows_extra", "rows_different",
+    "rows_pending", "rows_repaired", NULL};
 
 /* Compares in one snapshot; *drift gets the rows that differ. */
 static bool compare(struct db *db, const struct verification *verification,

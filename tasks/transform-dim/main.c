@@ -13,7 +13,8 @@ static bool run(struct result *result, struct error *err)
 {
     const struct feed *feed = pipeline_find_feed(feed_name);
     if (!feed || feed->kind != FEED_DIM)
-        return error_set(err, STATUS_USAGE, "unrecognized dimension feed \"%s\"; see --help", feed_name);
+        return error_set(err, STATUS_USAGE, "unrecognized dimension feed \"%s\"; see --help",
+                         feed_name);
 
     struct db *db = db_open(err);
     bool ok = db && transform_run(db, feed, result, err);

@@ -251,20 +251,22 @@ class Schedule:
     def check_derived(self):
         self.warehouse.run("verify-app-status")
 
-    def check_all(self):
+    def check_all(self, is_settled=False):
         """All tables; the derived ones only where nothing waits to be consumed."""
         unconsumed = self.sql.number("""SELECT count(*) FROM etl.batch AS b JOIN etl.consumer AS c
-              ON c.source_workflow = b.workflow WHERE b.state = 'complete' AND NOT EXISTS (SELECT
+              ON c.source_workflow = b.workflow WHERE b.state = 'complete'
+               AND b.rows_staged > 0 AND NOT EXISTS (SELECT
              FROM etl.batch_consumption AS x WHERE x.consumer = c.consumer AND x.source_batch_id = b.id)""")
+        check(not (unconsumed and is_settled), f"{unconsumed} batches are not consumed")
         tables = [name for name in oracle.SEEN if name not in oracle.DERIVED or not unconsumed]
         return oracle.compare(self.sql, self.records(), self.mentioned, tables)
 
     def run(self, length):
         actions = ([self.load] * 6 + [self.transform] * 6 + [self.derive] * 3 + [self.together] * 2 +
                    [self.repeat_old] * 2 + [self.lose_staging, self.clear, self.check_all, self.check_derived])
-        self.hq.live(self.rng.randint(0, 25))
+        self.hq.live(self.rng.randint(0, 60))
         for _ in range(length):
-            self.hq.live(self.rng.choice([0, 1, 2, 5]))
+            self.hq.live(self.rng.choice([0, 1, 3, 9]))
             self.rng.choice(actions)()
         self.settle()
         self.converge()
@@ -280,7 +282,7 @@ class Schedule:
             self.steps += 1
             self.repeat(["app-status-from-fact", side, "--run-key", f"d{self.steps}"])
         self.check_derived()
-        self.check_all()
+        self.check_all(is_settled=True)
 
     def converge(self):
         """Once no transaction is held, one more load must bring all that the source has."""

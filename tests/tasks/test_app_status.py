@@ -36,9 +36,7 @@ def each_user_and_app_has_the_newest_counted_form_and_the_user_s_newest_sync():
         doc.form("c1", day(6), user_id="ben")])
     warehouse.take("synclog", [doc.synclog(1, day(2)), doc.synclog(2, day(7)), doc.synclog(3, day(6)),
                                doc.synclog(4, day(8), user_id="cleo"), doc.synclog(5, day(8), user_id="")])
-    run = warehouse.app_status("form")
-    equal((run["keys_touched"] >= 4, run["rows_inserted"]), (True, 4), "the form side")
-    warehouse.app_status("synclog")
+    warehouse.app_status()
     same_rows(rows(warehouse), [
         ("asha", "anc", "a2", at(3), at(7)), ("asha", "pnc", "b1", at(4), at(7)), ("asha", None, "n1", at(5), at(7)),
         ("ben", "anc", "c1", at(6), None), ("cleo", None, None, None, at(8))], "app status")
@@ -169,8 +167,9 @@ def a_long_list_of_batches_is_told_by_its_ends():
     warehouse.take("form", [doc.form("f1", day(1))])
     warehouse.app_status("form")
     source_ids = warehouse.sql.run("""
-        INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until, state, completed_at)
-        SELECT 'form', 'many/' || n, 'x', 'incremental', '-infinity', now(), 'complete', now()
+        INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until, state, completed_at,
+                               rows_staged)
+        SELECT 'form', 'many/' || n, 'x', 'incremental', '-infinity', now(), 'complete', now(), 1
           FROM generate_series(1, 900) AS n RETURNING id""")
     run = warehouse.app_status("form")
     equal(run["batches"], {"count": 900, "first": source_ids[0], "last": source_ids[-1]}, "batches")

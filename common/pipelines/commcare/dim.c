@@ -256,9 +256,13 @@ static const struct field application_fields[] = {
     {0},
 };
 
-static const char *const application_types[] = {
-    "Application",         "LinkedApplication",         "RemoteApp",
-    "Application-Deleted", "LinkedApplication-Deleted", "RemoteApp-Deleted", NULL};
+static const char *const application_types[] = {"Application",
+                                                "LinkedApplication",
+                                                "RemoteApp",
+                                                "Application-Deleted",
+                                                "LinkedApplication-Deleted",
+                                                "RemoteApp-Deleted",
+                                                NULL};
 static const struct field_filter application_filters[] = {
     {.path = "doc_type", .values = application_types},
     {0},

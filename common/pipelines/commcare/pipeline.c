@@ -67,8 +67,8 @@ static const struct verification status_verification = {
 };
 
 static const struct feed *const feeds[] = {
-    &commcare_user, &commcare_group, &commcare_domain, &commcare_location, &commcare_application,
-    &commcare_form, &commcare_synclog, NULL,
+    &commcare_user,        &commcare_group, &commcare_domain,  &commcare_location,
+    &commcare_application, &commcare_form,  &commcare_synclog, NULL,
 };
 
 static const struct derivation *const derivations[] = {&status_from_form, &status_from_synclog,

@@ -114,7 +114,7 @@ static struct str *column(struct copy *copy)
     struct row *row = copy->count > 0 ? &copy->rows[copy->count - 1] : begin_row(copy, 0);
     if (copy->elements == 0)
         row->columns++;
-    if (row->text.length > 0)
+    if (row->text.length > 0 && row->text.text[row->text.length - 1] != '[')
         str_add_char(&row->text, ' ');
     return &row->text;
 }

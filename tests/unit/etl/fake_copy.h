@@ -7,8 +7,8 @@
  *   link: -Wl,--wrap=copy_text,--wrap=copy_bytes,--wrap=copy_jsonb,--wrap=copy_text_list
  *   link: -Wl,--wrap=copy_end
  *
- * each in a comment of its own. A row reads: null, numbers plain, true, false, times as clock_format writes
- * them, 'text', x'bytes', j'jsonb', ['element' 'element'], separated by blanks.
+ * each in a comment of its own. A row reads: null, numbers plain, true, false, times as
+ * clock_format writes them, 'text', x'bytes', j'jsonb', ['element' 'element'], separated by blanks.
  */
 #ifndef TESTS_UNIT_ETL_FAKE_COPY_H
 #define TESTS_UNIT_ETL_FAKE_COPY_H
@@ -21,7 +21,8 @@
 struct copy *fake_copy_new(void);
 void fake_copy_free(struct copy *copy);
 
-/* Rows that were not taken back. The test fails where a row has other columns than copy_row said. */
+/* Rows that were not taken back. The test fails where a row has other columns than copy_row said.
+ */
 size_t fake_copy_count(const struct copy *copy);
 const char *fake_copy_row(const struct copy *copy, size_t row);
 

@@ -15,9 +15,21 @@ static int clear_environment(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD",
-        "PGSERVICE", "PGSERVICEFILE", "PGSSLMODE", "PGCONNECT_TIMEOUT", "PGOPTIONS",
-        "SOURCE_PGHOST", "SOURCE_PGPASSWORD", "SOURCE_PGDATABASE", "SOURCE_PGSERVICE",
+        "PGHOST",
+        "PGHOSTADDR",
+        "PGPORT",
+        "PGDATABASE",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGSERVICE",
+        "PGSERVICEFILE",
+        "PGSSLMODE",
+        "PGCONNECT_TIMEOUT",
+        "PGOPTIONS",
+        "SOURCE_PGHOST",
+        "SOURCE_PGPASSWORD",
+        "SOURCE_PGDATABASE",
+        "SOURCE_PGSERVICE",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         unsetenv(names[i]);

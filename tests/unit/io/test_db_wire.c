@@ -310,8 +310,7 @@ static void a_refused_commit_is_told_by_its_sqlstate(void **state)
     assert_false(db_commit(db, &err));
     assert_int_equal(err.status, STATUS_TEMPORARY);
     assert_string_equal(
-        err.message,
-        "warehouse refused statement \"commit\" (SQLSTATE 40001); run the step again");
+        err.message, "warehouse refused statement \"commit\" (SQLSTATE 40001); run the step again");
     close_fake(db);
 }
 
@@ -348,9 +347,8 @@ static void a_commit_that_never_ends_is_given_up_after_a_stop(void **state)
     assert_true(db_begin(db, &err));
     assert_false(db_commit(db, &err));
     assert_int_equal(err.status, STATUS_INTERRUPTED);
-    assert_string_equal(
-        err.message,
-        "stopped while committing; run the step again, it finds out what happened");
+    assert_string_equal(err.message,
+                        "stopped while committing; run the step again, it finds out what happened");
     close_fake(db);
 }
 

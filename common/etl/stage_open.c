@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "etl/stage_open.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "etl/schema.h"
+#include "etl_sql.h"
+
+/* The work ------------------------------------------------------------- */
+
+char *stage_fingerprint(const struct stage *stage)
+{
+    const struct window_options *window = &stage->options->window;
+    char hex[65], time[CLOCK_TEXT_SIZE];
+    if (stage->options->open_window)
+        return mem_strdup(STAGE_EXTRACT);
+    struct str text;
+    str_init(&text);
+    str_add_format(&text, "%s\n%s\n", stage->feed->name,
+                   stage->options->format ? stage->options->format : "");
+    if (window->has_window) {
+        str_add_format(&text, "%s\n", clock_format(window->since, time));
+        str_add_format(&text, "%s\n", clock_format(window->until, time));
+    }
+    for (size_t i = 0; i < stage->sources.count; i++)
+        str_add_format(&text, "%s\n", stage->sources.items[i].identity);
+    file_sha256(text.text, text.length, hex);
+    str_release(&text);
+    return mem_strdup(hex);
+}
+
+bool stage_check_fingerprint(const struct batch *batch, const char *fingerprint, struct error *err)
+{
+    if (strcmp(batch->fingerprint, fingerprint) == 0 ||
+        strcmp(batch->fingerprint, STAGE_EXTRACT) == 0)
+        return true;
+    return error_set(
+        err, STATUS_USAGE,
+        "batch \"%s\" of this run key was opened with other sources, format or window; "
+        "pass --run-key",
+        batch->id_text);
+}
+
+/* The window ----------------------------------------------------------- */
+
+void stage_name_extract(struct source_list *list)
+{
+    list->items = mem_alloc(sizeof *list->items);
+    list->items[0].identity = mem_strdup(STAGE_EXTRACT);
+    list->count = 1;
+}
+
+static bool choose_extract(struct stage *stage, struct window *window, struct error *err)
+{
+    struct source *source = &stage->sources.items[0];
+    const struct window_options *options = &stage->options->window;
+    const struct db_value values[] = {
+        {"workflow", stage->feed->name}, {"source", source->identity}, {0}};
+    struct db_rows *mark = db_query(stage->db, &sql_etl_watermark, values, err);
+    struct db_rows *clock = mark ? db_query(stage->db, &sql_etl_warehouse_clock, NULL, err) : NULL;
+    if (clock) {
+        int64_t now = db_rows_time(clock, 0, "clock");
+        int64_t last = db_rows_time(mark, 0, "until");
+        source->until = now - (options->settle > 0 ? options->settle : 0);
+        source->since = last == CLOCK_BEGINNING ? options->start : last - options->overlap;
+        if (last != CLOCK_BEGINNING && options->max_window > 0 &&
+            last + options->max_window < source->until)
+            source->until = last + options->max_window;
+        source->is_server = true; /* so that its window is a watermark */
+        *window = (struct window){.since = source->since,
+                                  .until = source->until,
+                                  .behind = now - source->until,
+                                  .has_progress = source->since < source->until};
+    }
+    db_rows_free(mark);
+    db_rows_free(clock);
+    return clock != NULL;
+}
+
+static bool record_open(struct stage *stage, bool *is_new, struct error *err)
+{
+    bool ok = db_begin(stage->db, err) &&
+              schema_check(stage->db, pipeline_of_workflow(stage->feed->name), err) &&
+              batch_open(stage->db, stage->batch, is_new, err) &&
+              (!*is_new || source_list_record(&stage->sources, stage->db, stage->batch, err)) &&
+              db_commit(stage->db, err);
+    if (!ok)
+        db_rollback(stage->db);
+    return ok;
+}
+
+bool stage_open(struct stage *stage, const char *run_key, int64_t generation,
+                const char *fingerprint, struct window *window, bool *is_opened, struct error *err)
+{
+    struct batch *batch = stage->batch;
+    const struct window_options *options = &stage->options->window;
+    bool is_new;
+    *is_opened = false;
+    if (stage->options->open_window) {
+        if (!choose_extract(stage, window, err))
+            return false;
+    } else if (!source_list_open(&stage->sources, err) ||
+               !source_list_choose(&stage->sources, stage->db, stage->feed->name, options, window,
+                                   err)) {
+        return false;
+    }
+    batch_release(batch);
+    if (!window->has_progress) {
+        log_event(LOG_INFO, "held_back", "pid=%" PRId64 " age_seconds=%" PRId64, window->holder_pid,
+                  window->holder_age);
+        return true;
+    }
+    batch->workflow = mem_strdup(stage->feed->name);
+    batch->run_key = mem_strdup(run_key);
+    batch->fingerprint = mem_strdup(fingerprint);
+    batch->generation = generation;
+    batch->is_backfill = options->has_window;
+    batch->since = window->since;
+    batch->until = window->until;
+    batch->own_times = !stage->sources.are_servers;
+    *is_opened = true;
+    return record_open(stage, &is_new, err) && stage_check_fingerprint(batch, fingerprint, err);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Opening the batch of a load, or finding out that there is nothing to read yet. Part of etl/stage.
+ */
+#ifndef ETL_STAGE_OPEN_H
+#define ETL_STAGE_OPEN_H
+
+#include "etl/stage_read.h"
+
+/* What a batch is marked with that is opened for an extract of another program. */
+#define STAGE_EXTRACT "extract"
+
+/* What makes two calls the same work: feed, sources, format, explicit window. Yours to free. */
+char *stage_fingerprint(const struct stage *stage);
+
+/* STATUS_USAGE where the batch was opened for other work. */
+bool stage_check_fingerprint(const struct batch *batch, const char *fingerprint, struct error *err);
+
+/* --open-window names no source: one stands for whatever program extracts. */
+void stage_name_extract(struct source_list *list);
+
+/* Chooses the window and opens the batch of the run key's generation. Where there is nothing to
+ * read yet, *window says why, no batch is opened and *is_opened is false. */
+bool stage_open(struct stage *stage, const char *run_key, int64_t generation,
+                const char *fingerprint, struct window *window, bool *is_opened, struct error *err);
+
+#endif
