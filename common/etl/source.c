@@ -27,7 +27,8 @@ static bool add(struct source_list *list, const char *spec, struct error *err)
         ok = db_source_identity(spec, &identity, err);
     else
         str_add_text(&identity, spec);
-    source->identity = identity.text;
+    source->identity = mem_strdup(identity.text);
+    str_release(&identity);
     if (ok && list->count > 1 && source->is_server != list->are_servers)
         ok = error_set(err, STATUS_USAGE,
                        "--source names both files and databases; load them in two batches");
@@ -152,7 +153,7 @@ static bool choose_one(struct source *source, struct db *db, const char *workflo
         source->until = base + options->max_window;
     source->since = is_known ? mark - options->overlap : options->start;
     if (!is_known)
-        log_event(LOG_INFO, "new_source", "begins_at=%s",
+        log_event(LOG_INFO, "new_source", "source=%s begins_at=%s", source->identity,
                   base == CLOCK_BEGINNING ? "the-beginning" : "start");
     if (source->since >= source->until)
         source->since = source->until; /* nothing to read here this time */

@@ -223,7 +223,7 @@ bool stage_show_plan(struct stage *stage, struct error *err)
             return false;
         db_rollback(source->db);
         if (scans > 0)
-            log_event(LOG_WARNING, "sequential_scan", "source=%s remedy=look-for-a-missing-index",
+            log_event(LOG_WARNING, "sequential_scan", "source=%s note=no-index-serves-the-window",
                       source->identity);
     }
     return true;

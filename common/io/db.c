@@ -15,6 +15,7 @@
 /* Errors alone are sent: during COPY this makes any word of the server a refusal (db_copy.c). */
 #define SESSION                                                                         \
     "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false),"                 \
+    " pg_catalog.set_config('jit', 'off', false),"                                      \
     " pg_catalog.set_config('TimeZone', 'UTC', false),"                                 \
     " pg_catalog.set_config('DateStyle', 'ISO', false),"                                \
     " pg_catalog.set_config('IntervalStyle', 'postgres', false),"                       \

@@ -83,6 +83,11 @@ void file_close(struct file *file)
     free(file);
 }
 
+const char *file_label(const struct file *file)
+{
+    return file_stream_label(file->stream);
+}
+
 int64_t file_bytes(const struct file *file)
 {
     return file_stream_bytes(file->stream);
@@ -191,6 +196,7 @@ static bool skip(struct file *file, struct part part, struct file_line *line, st
         insist(EVP_DigestUpdate(context, part.text, part.length) == 1);
         if (part.size > 0 || file->is_end) {
             file->next += part.size;
+            line->is_crlf = part.size == part.length + 2;
             break;
         }
         file->next += part.length;
@@ -239,6 +245,7 @@ enum file_got file_next(struct file *file, struct file_line *line, struct error 
     line->text = part.text;
     line->length = part.length;
     line->full_length = (int64_t)part.length;
+    line->is_crlf = part.size == part.length + 2;
     return FILE_LINE;
 }
 

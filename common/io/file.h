@@ -28,6 +28,7 @@ struct file_line {
     bool is_too_long;    /* longer than max_record: text is its head only */
     int64_t full_length; /* its true length */
     char sha256[65];     /* of the whole line in hex, where is_too_long; else "" */
+    bool is_crlf;        /* its end was CRLF, not LF or the end of input */
 };
 
 /* path "-" is standard input. max_record in bytes. STATUS_IO: missing or unreadable;
@@ -39,6 +40,9 @@ enum file_got { FILE_LINE, FILE_END, FILE_FAILED };
 
 /* The next line. A compressed stream that is damaged or ends early is FILE_FAILED (74). */
 enum file_got file_next(struct file *file, struct file_line *line, struct error *err);
+
+/* How messages name it: file "NAME", without its folders, or standard input. */
+const char *file_label(const struct file *file);
 
 /* Bytes read from the file so far, as stored (compressed). */
 int64_t file_bytes(const struct file *file);

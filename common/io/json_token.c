@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "io/utf8.h"
 
 /* What a byte is outside of strings. */
 enum { CLASS_WORD, CLASS_MARK, CLASS_SPACE };
@@ -61,39 +62,6 @@ static const char *plain_end(const char *at, const char *end)
     return at;
 }
 
-static bool is_between(const char *at, unsigned char least, unsigned char most)
-{
-    return (unsigned char)*at >= least && (unsigned char)*at <= most;
-}
-
-/* The length of the UTF-8 character at at, 0 where there is none: overlong forms, surrogates and
- * what is beyond U+10FFFF show in the second byte (Unicode, table 3-7). */
-static size_t character_length(const char *at, const char *end)
-{
-    unsigned char first = (unsigned char)*at;
-    ptrdiff_t left = end - at;
-
-    if (first < 0x80) {
-        return 1;
-    }
-    if (first < 0xe0) {
-        return first >= 0xc2 && left >= 2 && is_between(at + 1, 0x80, 0xbf) ? 2 : 0;
-    }
-    if (first < 0xf0) {
-        return left >= 3 &&
-                       is_between(at + 1, first == 0xe0 ? 0xa0 : 0x80,
-                                  first == 0xed ? 0x9f : 0xbf) &&
-                       is_between(at + 2, 0x80, 0xbf)
-                   ? 3
-                   : 0;
-    }
-    return first <= 0xf4 && left >= 4 &&
-                   is_between(at + 1, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf) &&
-                   is_between(at + 2, 0x80, 0xbf) && is_between(at + 3, 0x80, 0xbf)
-               ? 4
-               : 0;
-}
-
 enum json_problem json_token_refuse(const char *at, const char *end, enum json_problem otherwise)
 {
     if (at >= end) {
@@ -102,7 +70,7 @@ enum json_problem json_token_refuse(const char *at, const char *end, enum json_p
     if (*at == '\0') {
         return JSON_NUL_CHARACTER;
     }
-    return character_length(at, end) == 0 ? JSON_BAD_ENCODING : otherwise;
+    return utf8_length(at, end) == 0 ? JSON_BAD_ENCODING : otherwise;
 }
 
 static int hex_digit(char character)
@@ -205,7 +173,7 @@ enum json_problem json_token_string(const char **at, const char *end, bool *has_
             return json_token_refuse(place, end, JSON_BAD);
         }
         do {
-            size_t length = character_length(place, end);
+            size_t length = utf8_length(place, end);
 
             if (length == 0) {
                 return JSON_BAD_ENCODING;

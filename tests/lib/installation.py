@@ -158,7 +158,7 @@ class Installation:
     def change_location(self):
         now = self.now()
         parents = [None] + [location["sql_location_id"] for location in self.locations.values()]
-        if len(self.locations) < 12 and self.rng.random() < 0.7:
+        if not self.locations or len(self.locations) < 12 and self.rng.random() < 0.7:
             number = len(self.locations) + 1
             location = {"location_id": f"loc{number}", "name": f"Place {number}", "domain": self.rng.choice(DOMAINS),
                         "sql_location_id": number, "sql_parent_location_id": self.rng.choice(parents + parents[-2:]),

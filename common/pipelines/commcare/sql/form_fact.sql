@@ -4,8 +4,9 @@
 -- param $3 own_times boolean
 --
 -- A record is judged by its key alone, so what is unchanged costs no look at the facts, however
--- large they have grown. All parts see the warehouse as it was before: the image before a
--- change is read beside the write. A dimension that is missing would be NULL, and refused.
+-- large they have grown; LIMIT 1 keeps that one probe for each, in the order of the index. All
+-- parts see the warehouse as it was before: the image before a change is read beside the write. A
+-- dimension that is missing would be NULL, and refused.
 WITH incoming AS (
     SELECT DISTINCT ON (staged.form_id)
            staged.form_id, staged.received_on, staged.state, staged.app_version,
@@ -16,14 +17,15 @@ WITH incoming AS (
                staged.state, staged.app_version, staged.deleted_on, staged.edited_on,
                staged.server_modified_on, staged.time_end, staged.time_start, staged.domain,
                staged.app_id, staged.build_id, staged.user_id, staged.xmlns,
-               staged.commcare_version), 0) AS digest
+               staged.commcare_version), 0)
+           AS digest
       FROM staging.form AS staged
      WHERE staged.batch_id = $1
      ORDER BY staged.form_id, staged.version_time DESC, staged.read_number DESC,
               staged.line_no DESC
 ), judged AS MATERIALIZED (
     SELECT incoming.*,
-           key.id AS key_id,
+           COALESCE(key.id, nextval('warehouse.form_key_id_seq')) AS id,
            key.received_on AS key_received_on,
            CASE WHEN key.id IS NULL THEN 'new'
                 WHEN (incoming.version_time, incoming.read_number)
@@ -36,15 +38,38 @@ WITH incoming AS (
                 ELSE 'same'
             END AS verdict
       FROM incoming
-      LEFT JOIN warehouse.form_key AS key
-        ON key.form_id = incoming.form_id
-), written AS MATERIALIZED (
-    SELECT judged.*,
-           COALESCE(judged.key_id, nextval('warehouse.form_key_id_seq')) AS id,
-           user_dim.id AS user_dim_id,
-           app_dim.id AS app_dim_id,
-           build_dim.id AS build_dim_id,
-           domain_dim.id AS domain_dim_id
+      LEFT JOIN LATERAL (
+               SELECT known.id, known.received_on, known.version_time, known.read_number,
+                      known.digest
+                 FROM warehouse.form_key AS known
+                WHERE known.form_id = incoming.form_id
+                LIMIT 1) AS key
+        ON true
+), kept AS MATERIALIZED (
+    SELECT judged.*
+      FROM judged
+     WHERE judged.verdict IN ('moved', 'changed', 'raised')
+), key_added AS (
+    INSERT INTO warehouse.form_key (form_id, id, received_on, version_time, read_number, digest)
+    SELECT judged.form_id, judged.id, judged.received_on, judged.version_time, judged.read_number,
+           judged.digest
+      FROM judged
+     WHERE judged.verdict = 'new'
+), key_kept AS (
+    INSERT INTO warehouse.form_key AS key (
+           form_id, id, received_on, version_time, read_number, digest)
+    SELECT kept.form_id, kept.id, kept.received_on, kept.version_time, kept.read_number,
+           kept.digest
+      FROM kept
+        ON CONFLICT (form_id) DO UPDATE
+       SET received_on = EXCLUDED.received_on,
+           version_time = EXCLUDED.version_time,
+           read_number = EXCLUDED.read_number,
+           digest = EXCLUDED.digest
+    RETURNING 1
+), placed AS NOT MATERIALIZED (
+    SELECT judged.*, user_dim.id AS user_dim_id, app_dim.id AS app_dim_id,
+           build_dim.id AS build_dim_id, domain_dim.id AS domain_dim_id
       FROM judged
       LEFT JOIN warehouse.user_dim AS user_dim
         ON user_dim.user_id = COALESCE(judged.user_id, '')
@@ -54,59 +79,38 @@ WITH incoming AS (
         ON build_dim.application_id = COALESCE(judged.build_id, '')
       LEFT JOIN warehouse.domain_dim AS domain_dim
         ON domain_dim.domain = COALESCE(judged.domain, '')
-     WHERE judged.verdict IN ('new', 'moved', 'changed')
-), key_added AS (
-    INSERT INTO warehouse.form_key (form_id, id, received_on, version_time, read_number, digest)
-    SELECT written.form_id, written.id, written.received_on, written.version_time,
-           written.read_number, written.digest
-      FROM written
-     WHERE written.verdict = 'new'
-), key_kept AS (
-    INSERT INTO warehouse.form_key AS key (form_id, id, received_on, version_time, read_number, digest)
-    SELECT judged.form_id, judged.key_id, judged.received_on, judged.version_time,
-           judged.read_number, judged.digest
-      FROM judged
-     WHERE judged.verdict IN ('moved', 'changed', 'raised')
-        ON CONFLICT (form_id) DO UPDATE
-       SET received_on = EXCLUDED.received_on,
-           version_time = EXCLUDED.version_time,
-           read_number = EXCLUDED.read_number,
-           digest = EXCLUDED.digest
-    RETURNING 1
 ), inserted AS (
     INSERT INTO warehouse.form_fact (
            id, received_on, form_id, user_dim_id, app_dim_id, build_dim_id, domain_dim_id, state,
            app_version, deleted_on, edited_on, server_modified_on, time_end, time_start, domain,
            app_id, build_id, user_id, xmlns, commcare_version, version_time, read_number, batch_id)
-    SELECT written.id, written.received_on, written.form_id, written.user_dim_id,
-           written.app_dim_id, written.build_dim_id, written.domain_dim_id, written.state,
-           written.app_version, written.deleted_on, written.edited_on, written.server_modified_on,
-           written.time_end, written.time_start, written.domain, written.app_id, written.build_id,
-           written.user_id, written.xmlns, written.commcare_version, written.version_time,
-           written.read_number, $1
-      FROM written
-     WHERE written.verdict = 'new'
+    SELECT placed.id, placed.received_on, placed.form_id, placed.user_dim_id, placed.app_dim_id,
+           placed.build_dim_id, placed.domain_dim_id, placed.state, placed.app_version,
+           placed.deleted_on, placed.edited_on, placed.server_modified_on, placed.time_end,
+           placed.time_start, placed.domain, placed.app_id, placed.build_id, placed.user_id,
+           placed.xmlns, placed.commcare_version, placed.version_time, placed.read_number, $1
+      FROM placed
+     WHERE placed.verdict = 'new'
     RETURNING user_dim_id, app_dim_id
 ), left_behind AS (
     DELETE FROM warehouse.form_fact AS fact
      WHERE fact.id = ANY (ARRAY(
-               SELECT written.id
-                 FROM written
-                WHERE written.verdict = 'moved'))
+               SELECT kept.id
+                 FROM kept
+                WHERE kept.verdict = 'moved'))
     RETURNING fact.user_dim_id, fact.app_dim_id
 ), moved AS (
     INSERT INTO warehouse.form_fact (
            id, received_on, form_id, user_dim_id, app_dim_id, build_dim_id, domain_dim_id, state,
            app_version, deleted_on, edited_on, server_modified_on, time_end, time_start, domain,
            app_id, build_id, user_id, xmlns, commcare_version, version_time, read_number, batch_id)
-    SELECT written.id, written.received_on, written.form_id, written.user_dim_id,
-           written.app_dim_id, written.build_dim_id, written.domain_dim_id, written.state,
-           written.app_version, written.deleted_on, written.edited_on, written.server_modified_on,
-           written.time_end, written.time_start, written.domain, written.app_id, written.build_id,
-           written.user_id, written.xmlns, written.commcare_version, written.version_time,
-           written.read_number, $1
-      FROM written
-     WHERE written.verdict = 'moved'
+    SELECT placed.id, placed.received_on, placed.form_id, placed.user_dim_id, placed.app_dim_id,
+           placed.build_dim_id, placed.domain_dim_id, placed.state, placed.app_version,
+           placed.deleted_on, placed.edited_on, placed.server_modified_on, placed.time_end,
+           placed.time_start, placed.domain, placed.app_id, placed.build_id, placed.user_id,
+           placed.xmlns, placed.commcare_version, placed.version_time, placed.read_number, $1
+      FROM placed
+     WHERE placed.verdict = 'moved'
     RETURNING user_dim_id, app_dim_id
 ), changed AS (
     -- by the index of the row's own month
@@ -114,14 +118,13 @@ WITH incoming AS (
            id, received_on, form_id, user_dim_id, app_dim_id, build_dim_id, domain_dim_id, state,
            app_version, deleted_on, edited_on, server_modified_on, time_end, time_start, domain,
            app_id, build_id, user_id, xmlns, commcare_version, version_time, read_number, batch_id)
-    SELECT written.id, written.received_on, written.form_id, written.user_dim_id,
-           written.app_dim_id, written.build_dim_id, written.domain_dim_id, written.state,
-           written.app_version, written.deleted_on, written.edited_on, written.server_modified_on,
-           written.time_end, written.time_start, written.domain, written.app_id, written.build_id,
-           written.user_id, written.xmlns, written.commcare_version, written.version_time,
-           written.read_number, $1
-      FROM written
-     WHERE written.verdict = 'changed'
+    SELECT placed.id, placed.received_on, placed.form_id, placed.user_dim_id, placed.app_dim_id,
+           placed.build_dim_id, placed.domain_dim_id, placed.state, placed.app_version,
+           placed.deleted_on, placed.edited_on, placed.server_modified_on, placed.time_end,
+           placed.time_start, placed.domain, placed.app_id, placed.build_id, placed.user_id,
+           placed.xmlns, placed.commcare_version, placed.version_time, placed.read_number, $1
+      FROM placed
+     WHERE placed.verdict = 'changed'
         ON CONFLICT (id, received_on) DO UPDATE
        SET user_dim_id = EXCLUDED.user_dim_id,
            app_dim_id = EXCLUDED.app_dim_id,
@@ -146,14 +149,14 @@ WITH incoming AS (
     RETURNING fact.user_dim_id, fact.app_dim_id
 ), before AS (
     SELECT fact.user_dim_id, fact.app_dim_id
-      FROM written
+      FROM kept
      CROSS JOIN LATERAL (
                SELECT stored.user_dim_id, stored.app_dim_id
                  FROM warehouse.form_fact AS stored
-                WHERE stored.id = written.id
-                  AND stored.received_on = written.key_received_on
+                WHERE stored.id = kept.id
+                  AND stored.received_on = kept.key_received_on
                 LIMIT 1) AS fact
-     WHERE written.verdict = 'changed'
+     WHERE kept.verdict = 'changed'
 ), logged AS (
     INSERT INTO warehouse.form_change_log (batch_id, user_dim_id, app_dim_id)
     SELECT $1, inserted.user_dim_id, inserted.app_dim_id

@@ -9,7 +9,8 @@
 --
 -- A column that a release lacks is found in lacking instead, since no table inside offers its name.
 -- Archiving shows in the operations alone. edited_on and deleted_on have no index and count only
--- for a form that has no server_modified_on; the first window takes all by received_on. What this leaves out, form_source_rejects sends.
+-- for a form that has no server_modified_on. The first window takes all forms by received_on. What
+-- this leaves out, form_source_rejects sends.
 COPY (
     SELECT current_setting('factline.batch_id')::bigint,
            current_setting('factline.read_number')::bigint,

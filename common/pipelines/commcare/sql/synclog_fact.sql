@@ -4,8 +4,9 @@
 -- param $3 own_times boolean
 --
 -- A record is judged by its key alone, so what is unchanged costs no look at the facts, however
--- large they have grown. All parts see the warehouse as it was before: the image before a
--- change is read beside the write. A dimension that is missing would be NULL, and refused.
+-- large they have grown; LIMIT 1 keeps that one probe for each, in the order of the index. All
+-- parts see the warehouse as it was before: the image before a change is read beside the write. A
+-- dimension that is missing would be NULL, and refused.
 WITH incoming AS (
     SELECT DISTINCT ON (staged.synclog_id)
            staged.synclog_id, staged.sync_date, staged.duration, staged.is_formplayer,
@@ -13,14 +14,15 @@ WITH incoming AS (
            staged.request_user_id, staged.version_time, staged.read_number,
            hash_record_extended((
                staged.duration, staged.is_formplayer, staged.domain, staged.app_id,
-               staged.build_id, staged.user_id, staged.device_id, staged.request_user_id), 0) AS digest
+               staged.build_id, staged.user_id, staged.device_id, staged.request_user_id), 0)
+           AS digest
       FROM staging.synclog AS staged
      WHERE staged.batch_id = $1
      ORDER BY staged.synclog_id, staged.version_time DESC, staged.read_number DESC,
               staged.line_no DESC
 ), judged AS MATERIALIZED (
     SELECT incoming.*,
-           key.id AS key_id,
+           COALESCE(key.id, nextval('warehouse.synclog_key_id_seq')) AS id,
            key.sync_date AS key_sync_date,
            CASE WHEN key.id IS NULL THEN 'new'
                 WHEN (incoming.version_time, incoming.read_number)
@@ -33,15 +35,38 @@ WITH incoming AS (
                 ELSE 'same'
             END AS verdict
       FROM incoming
-      LEFT JOIN warehouse.synclog_key AS key
-        ON key.synclog_id = incoming.synclog_id
-), written AS MATERIALIZED (
-    SELECT judged.*,
-           COALESCE(judged.key_id, nextval('warehouse.synclog_key_id_seq')) AS id,
-           user_dim.id AS user_dim_id,
-           app_dim.id AS app_dim_id,
-           build_dim.id AS build_dim_id,
-           domain_dim.id AS domain_dim_id
+      LEFT JOIN LATERAL (
+               SELECT known.id, known.sync_date, known.version_time, known.read_number,
+                      known.digest
+                 FROM warehouse.synclog_key AS known
+                WHERE known.synclog_id = incoming.synclog_id
+                LIMIT 1) AS key
+        ON true
+), kept AS MATERIALIZED (
+    SELECT judged.*
+      FROM judged
+     WHERE judged.verdict IN ('moved', 'changed', 'raised')
+), key_added AS (
+    INSERT INTO warehouse.synclog_key (synclog_id, id, sync_date, version_time, read_number, digest)
+    SELECT judged.synclog_id, judged.id, judged.sync_date, judged.version_time, judged.read_number,
+           judged.digest
+      FROM judged
+     WHERE judged.verdict = 'new'
+), key_kept AS (
+    INSERT INTO warehouse.synclog_key AS key (
+           synclog_id, id, sync_date, version_time, read_number, digest)
+    SELECT kept.synclog_id, kept.id, kept.sync_date, kept.version_time, kept.read_number,
+           kept.digest
+      FROM kept
+        ON CONFLICT (synclog_id) DO UPDATE
+       SET sync_date = EXCLUDED.sync_date,
+           version_time = EXCLUDED.version_time,
+           read_number = EXCLUDED.read_number,
+           digest = EXCLUDED.digest
+    RETURNING 1
+), placed AS NOT MATERIALIZED (
+    SELECT judged.*, user_dim.id AS user_dim_id, app_dim.id AS app_dim_id,
+           build_dim.id AS build_dim_id, domain_dim.id AS domain_dim_id
       FROM judged
       LEFT JOIN warehouse.user_dim AS user_dim
         ON user_dim.user_id = COALESCE(judged.user_id, '')
@@ -51,57 +76,36 @@ WITH incoming AS (
         ON build_dim.application_id = COALESCE(judged.build_id, '')
       LEFT JOIN warehouse.domain_dim AS domain_dim
         ON domain_dim.domain = COALESCE(judged.domain, '')
-     WHERE judged.verdict IN ('new', 'moved', 'changed')
-), key_added AS (
-    INSERT INTO warehouse.synclog_key (synclog_id, id, sync_date, version_time, read_number, digest)
-    SELECT written.synclog_id, written.id, written.sync_date, written.version_time,
-           written.read_number, written.digest
-      FROM written
-     WHERE written.verdict = 'new'
-), key_kept AS (
-    INSERT INTO warehouse.synclog_key AS key (synclog_id, id, sync_date, version_time, read_number, digest)
-    SELECT judged.synclog_id, judged.key_id, judged.sync_date, judged.version_time,
-           judged.read_number, judged.digest
-      FROM judged
-     WHERE judged.verdict IN ('moved', 'changed', 'raised')
-        ON CONFLICT (synclog_id) DO UPDATE
-       SET sync_date = EXCLUDED.sync_date,
-           version_time = EXCLUDED.version_time,
-           read_number = EXCLUDED.read_number,
-           digest = EXCLUDED.digest
-    RETURNING 1
 ), inserted AS (
     INSERT INTO warehouse.synclog_fact (
            id, sync_date, synclog_id, user_dim_id, app_dim_id, build_dim_id, domain_dim_id,
            duration, is_formplayer, domain, app_id, build_id, user_id, device_id, request_user_id,
            version_time, read_number, batch_id)
-    SELECT written.id, written.sync_date, written.synclog_id, written.user_dim_id,
-           written.app_dim_id, written.build_dim_id, written.domain_dim_id, written.duration,
-           written.is_formplayer, written.domain, written.app_id, written.build_id,
-           written.user_id, written.device_id, written.request_user_id, written.version_time,
-           written.read_number, $1
-      FROM written
-     WHERE written.verdict = 'new'
+    SELECT placed.id, placed.sync_date, placed.synclog_id, placed.user_dim_id, placed.app_dim_id,
+           placed.build_dim_id, placed.domain_dim_id, placed.duration, placed.is_formplayer,
+           placed.domain, placed.app_id, placed.build_id, placed.user_id, placed.device_id,
+           placed.request_user_id, placed.version_time, placed.read_number, $1
+      FROM placed
+     WHERE placed.verdict = 'new'
     RETURNING user_dim_id
 ), left_behind AS (
     DELETE FROM warehouse.synclog_fact AS fact
      WHERE fact.id = ANY (ARRAY(
-               SELECT written.id
-                 FROM written
-                WHERE written.verdict = 'moved'))
+               SELECT kept.id
+                 FROM kept
+                WHERE kept.verdict = 'moved'))
     RETURNING fact.user_dim_id
 ), moved AS (
     INSERT INTO warehouse.synclog_fact (
            id, sync_date, synclog_id, user_dim_id, app_dim_id, build_dim_id, domain_dim_id,
            duration, is_formplayer, domain, app_id, build_id, user_id, device_id, request_user_id,
            version_time, read_number, batch_id)
-    SELECT written.id, written.sync_date, written.synclog_id, written.user_dim_id,
-           written.app_dim_id, written.build_dim_id, written.domain_dim_id, written.duration,
-           written.is_formplayer, written.domain, written.app_id, written.build_id,
-           written.user_id, written.device_id, written.request_user_id, written.version_time,
-           written.read_number, $1
-      FROM written
-     WHERE written.verdict = 'moved'
+    SELECT placed.id, placed.sync_date, placed.synclog_id, placed.user_dim_id, placed.app_dim_id,
+           placed.build_dim_id, placed.domain_dim_id, placed.duration, placed.is_formplayer,
+           placed.domain, placed.app_id, placed.build_id, placed.user_id, placed.device_id,
+           placed.request_user_id, placed.version_time, placed.read_number, $1
+      FROM placed
+     WHERE placed.verdict = 'moved'
     RETURNING user_dim_id
 ), changed AS (
     -- by the index of the row's own month
@@ -109,13 +113,12 @@ WITH incoming AS (
            id, sync_date, synclog_id, user_dim_id, app_dim_id, build_dim_id, domain_dim_id,
            duration, is_formplayer, domain, app_id, build_id, user_id, device_id, request_user_id,
            version_time, read_number, batch_id)
-    SELECT written.id, written.sync_date, written.synclog_id, written.user_dim_id,
-           written.app_dim_id, written.build_dim_id, written.domain_dim_id, written.duration,
-           written.is_formplayer, written.domain, written.app_id, written.build_id,
-           written.user_id, written.device_id, written.request_user_id, written.version_time,
-           written.read_number, $1
-      FROM written
-     WHERE written.verdict = 'changed'
+    SELECT placed.id, placed.sync_date, placed.synclog_id, placed.user_dim_id, placed.app_dim_id,
+           placed.build_dim_id, placed.domain_dim_id, placed.duration, placed.is_formplayer,
+           placed.domain, placed.app_id, placed.build_id, placed.user_id, placed.device_id,
+           placed.request_user_id, placed.version_time, placed.read_number, $1
+      FROM placed
+     WHERE placed.verdict = 'changed'
         ON CONFLICT (id, sync_date) DO UPDATE
        SET user_dim_id = EXCLUDED.user_dim_id,
            app_dim_id = EXCLUDED.app_dim_id,
@@ -135,14 +138,14 @@ WITH incoming AS (
     RETURNING fact.user_dim_id
 ), before AS (
     SELECT fact.user_dim_id
-      FROM written
+      FROM kept
      CROSS JOIN LATERAL (
                SELECT stored.user_dim_id
                  FROM warehouse.synclog_fact AS stored
-                WHERE stored.id = written.id
-                  AND stored.sync_date = written.key_sync_date
+                WHERE stored.id = kept.id
+                  AND stored.sync_date = kept.key_sync_date
                 LIMIT 1) AS fact
-     WHERE written.verdict = 'changed'
+     WHERE kept.verdict = 'changed'
 ), logged AS (
     INSERT INTO warehouse.synclog_change_log (batch_id, user_dim_id)
     SELECT $1, inserted.user_dim_id
