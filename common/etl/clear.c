@@ -36,8 +36,6 @@ bool clear_run(struct db *db, const char *workflow, int64_t keep_staging, int64_
     int64_t started = clock_monotonic();
     const struct batch none = {0};
     struct result counts;
-    if (workflow && !pipeline_of_workflow(workflow))
-        return error_set(err, STATUS_USAGE, "unrecognized workflow \"%s\"; see --help", workflow);
     result_init(&counts);
     bool ok = clear(db, workflow, keep_staging, keep_rejects, &counts, err);
     if (ok) {

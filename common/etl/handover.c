@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/result.h"
 #include "base/str.h"
+#include "base/task.h"
 #include "io/file.h"
 #include "io/json.h"
 
@@ -48,4 +49,21 @@ done:
     str_release(&text);
     str_release(&scratch);
     return id;
+}
+
+bool handover_find(const char *workflow, char **id, struct error *err)
+{
+    const struct task_common *common = task_common();
+    const char *path = common->batch_file;
+    *id = NULL;
+    if (common->batch_id && strcmp(common->batch_id, "-") == 0)
+        path = "-";
+    if (path) {
+        *id = handover_read(path, workflow, err);
+        return *id != NULL;
+    }
+    *id = mem_strdup(common->batch_id);
+    return *id || common->run_key ||
+           error_set(err, STATUS_USAGE,
+                     "no batch is named; pass --batch-id, --batch-file or --run-key");
 }

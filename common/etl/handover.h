@@ -14,4 +14,8 @@
  * STATUS_USAGE: no result line, or one of another workflow. */
 char *handover_read(const char *path, const char *workflow, struct error *err);
 
+/* What --batch-id or --batch-file name: *id is yours to free; NULL where they are not given and the
+ * run key decides. STATUS_USAGE: there is no run key either. */
+bool handover_find(const char *workflow, char **id, struct error *err);
+
 #endif

@@ -51,3 +51,9 @@ const struct pipeline *pipeline_of_workflow(const char *name)
     }
     return NULL;
 }
+
+bool pipeline_check_workflow(const char *name, struct error *err)
+{
+    return !name || pipeline_of_workflow(name) ||
+           error_set(err, STATUS_USAGE, "unrecognized workflow \"%s\"; see --help", name);
+}

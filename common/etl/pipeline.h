@@ -101,7 +101,10 @@ const struct feed *pipeline_find_feed(const char *name);
 const struct derivation *pipeline_find_derivation(const char *task, const char *argument);
 const struct verification *pipeline_find_verification(const char *task);
 
-/* The pipeline that declares a feed or a derived workflow. */
+/* The pipeline that declares a feed or a derived workflow; NULL where there is none. */
 const struct pipeline *pipeline_of_workflow(const char *name);
+
+/* STATUS_USAGE where name is no workflow; NULL stands for all of them. */
+bool pipeline_check_workflow(const char *name, struct error *err);
 
 #endif

@@ -137,6 +137,22 @@ static void keep_sample(struct stage *stage)
     db_rollback(stage->db);
 }
 
+/* Whether the batch needs no loading: complete, or staged and still whole. */
+static bool is_intact(struct stage *stage, bool *intact, struct error *err)
+{
+    const struct db_value values[] = {
+        {"feed", stage->feed->name}, {"batch_id", stage->batch->id_text}, {0}};
+    *intact = stage->batch->state == BATCH_COMPLETE;
+    if (*intact || !stage->batch->is_staged)
+        return true;
+    struct db_rows *rows = db_query(stage->db, &sql_etl_count_staging, values, err);
+    if (!rows)
+        return false;
+    *intact = db_rows_int(rows, 0, "rows") == stage->batch->rows_staged;
+    db_rows_free(rows);
+    return true;
+}
+
 static bool load(struct stage *stage, int64_t behind, int64_t started, struct result *result,
                  struct error *err)
 {
@@ -155,6 +171,15 @@ static bool load(struct stage *stage, int64_t behind, int64_t started, struct re
                                     "batch \"%s\" was superseded meanwhile; run the step again",
                                     batch->id_text);
     }
+    /* A twin may have staged it while we waited. */
+    bool intact = false;
+    if (batch->is_staged && !is_intact(stage, &intact, err))
+        return false;
+    if (intact) {
+        db_rollback(stage->db);
+        batch->is_held = false;
+        return batch_earlier_result(stage->db, batch, "load-staging", result, &is_done, err);
+    }
     stage->is_filtered = batch->is_backfill && !stage->sources.are_servers;
     if (!draw_read_number(stage, err) ||
         !source_list_snapshot(&stage->sources, stage->db, batch, err) || !db_commit(stage->db, err))
@@ -169,22 +194,6 @@ static bool load(struct stage *stage, int64_t behind, int64_t started, struct re
     }
     report(stage, stage->counts.read == 0 ? "nothing-to-do" : "done", behind, started, result);
     return batch_finish(stage->db, batch, result, err);
-}
-
-/* Whether the batch needs no loading: complete, or staged and still whole. */
-static bool is_intact(struct stage *stage, bool *intact, struct error *err)
-{
-    const struct db_value values[] = {
-        {"feed", stage->feed->name}, {"batch_id", stage->batch->id_text}, {0}};
-    *intact = stage->batch->state == BATCH_COMPLETE;
-    if (*intact || !stage->batch->is_staged)
-        return true;
-    struct db_rows *rows = db_query(stage->db, &sql_etl_count_staging, values, err);
-    if (!rows)
-        return false;
-    *intact = db_rows_int(rows, 0, "rows") == stage->batch->rows_staged;
-    db_rows_free(rows);
-    return true;
 }
 
 static bool answer_opened(struct stage *stage, bool is_new, int64_t behind, int64_t started,
@@ -227,6 +236,19 @@ static bool go_on(struct stage *stage, const char *fingerprint, int64_t started,
     return is_done || load(stage, 0, started, result, err);
 }
 
+static bool name_sources(struct stage *stage, struct error *err)
+{
+    if (stage->options->open_window)
+        stage_name_extract(&stage->sources);
+    else if (!source_list_init(&stage->sources, &stage->options->sources, err))
+        return false;
+    if (stage->sources.are_servers && !stage->feed->source)
+        return error_set(err, STATUS_USAGE,
+                         "feed \"%s\" is not read from a database; give its documents as a file",
+                         stage->feed->name);
+    return true;
+}
+
 /* --dry-run: what a run would read. */
 static bool show_plan(struct stage *stage, int64_t started, struct result *result,
                       struct error *err)
@@ -256,14 +278,8 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
     struct batch *batch = stage->batch;
     bool is_opened;
     struct window window;
-    if (stage->options->open_window)
-        stage_name_extract(&stage->sources);
-    else if (!source_list_init(&stage->sources, &stage->options->sources, err))
+    if (!name_sources(stage, err))
         return false;
-    if (stage->sources.are_servers && !stage->feed->source)
-        return error_set(err, STATUS_USAGE,
-                         "feed \"%s\" is not read from a database; give its documents as a file",
-                         stage->feed->name);
     *fingerprint = stage_fingerprint(stage);
     if (!schema_check(stage->db, pipeline_of_workflow(stage->feed->name), err))
         return false;
@@ -288,6 +304,14 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
         return answer_held(stage, &window, started, result);
     return stage->options->open_window ? answer_opened(stage, true, window.behind, started, result)
                                        : load(stage, window.behind, started, result, err);
+}
+
+bool stage_check(const struct feed *feed, const struct stage_options *options, struct error *err)
+{
+    struct stage stage = {.feed = feed, .options = options};
+    bool ok = check_options(&stage, err) && name_sources(&stage, err);
+    source_list_release(&stage.sources);
+    return ok;
 }
 
 bool stage_run(struct db *db, const struct feed *feed, struct stage_options *options,

@@ -21,6 +21,9 @@ struct stage_options {
     bool open_window;        /* only open the batch: another program extracts */
 };
 
+/* Checks what can be checked without the warehouse: STATUS_USAGE. */
+bool stage_check(const struct feed *feed, const struct stage_options *options, struct error *err);
+
 bool stage_run(struct db *db, const struct feed *feed, struct stage_options *options,
                struct result *result, struct error *err);
 

@@ -24,6 +24,7 @@ struct reading {
     struct copy *copy;
     int64_t lines; /* over all files: the later line wins */
     int64_t last_sign;
+    bool has_told_wrapped;
 };
 
 static void give_sign(struct reading *reading)
@@ -62,6 +63,14 @@ static bool read_line(struct reading *reading, const struct source *source,
     }
     stage->counts.read++;
     stage->counts.rejected++;
+    if (strcmp(reject.reason, "wrapped_document") == 0 && !reading->has_told_wrapped) {
+        reading->has_told_wrapped = true;
+        log_event(LOG_WARNING, "wrapped_document",
+                  "line=%" PRId64
+                  " remedy=give each entry of \"results\", \"rows\" or \"objects\" a "
+                  "line of its own",
+                  line->number);
+    }
     return reject_add(stage->rejects, source->identity, line, &reject, err) &&
            reject_is_within(&stage->budget, stage->counts.rejected, stage->counts.read, false, err);
 }

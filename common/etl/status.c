@@ -87,10 +87,13 @@ static void format_table(const struct db_rows *rows, const struct db_rows *notes
                        db_rows_text(notes, row, "about"));
 }
 
-static bool check_lag(const struct db_rows *rows, int64_t max_lag, struct error *err)
+/* A named workflow must be fresh; of all, those that are in use. */
+static bool check_lag(const struct db_rows *rows, bool is_named, int64_t max_lag, struct error *err)
 {
     for (size_t row = 0; row < db_rows_count(rows); row++) {
         const char *name = db_rows_text(rows, row, "name");
+        if (!is_named && !db_rows_bool(rows, row, "is_used"))
+            continue;
         if (!has_completed(rows, row))
             return error_set(err, STATUS_STALE,
                              "workflow \"%s\" has never completed; run its steps", name);
@@ -113,10 +116,6 @@ bool status_run(struct db *db, const char *workflow, bool is_json, int64_t max_l
     const struct db_value values[] = {{"workflow", workflow}, {0}};
     const struct pipeline *pipeline = workflow ? pipeline_of_workflow(workflow) : NULL;
     str_init(&text);
-    if (workflow && !pipeline) {
-        error_set(err, STATUS_USAGE, "unrecognized workflow \"%s\"; see --help", workflow);
-        goto done;
-    }
     if (!schema_check(db, pipeline, err))
         goto done;
     rows = db_query(db, &sql_etl_workflow_status, values, err);
@@ -128,7 +127,7 @@ bool status_run(struct db *db, const char *workflow, bool is_json, int64_t max_l
     else
         format_table(rows, notes, &text);
     result_set_document(result, text.text);
-    ok = max_lag < 0 || check_lag(rows, max_lag, err);
+    ok = max_lag < 0 || check_lag(rows, workflow != NULL, max_lag, err);
 done:
     db_rows_free(rows);
     db_rows_free(notes);

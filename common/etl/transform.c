@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "base/task.h"
 #include "etl/batch.h"
-#include "etl/handover.h"
 #include "etl/schema.h"
 #include "etl/step.h"
 #include "etl_sql.h"
@@ -34,33 +33,13 @@ static bool report(const struct batch *batch, const struct feed *feed, const cha
     return true;
 }
 
-/* Which batch: --batch-id, the line of the step before, else the run key's. *is_empty: the step
- * before had nothing to do and made none. */
-static bool find_batch(struct db *db, const struct feed *feed, struct batch *batch, bool *is_empty,
+static bool find_batch(struct db *db, const struct feed *feed, const char *id, struct batch *batch,
                        struct error *err)
 {
-    const struct task_common *common = task_common();
-    const char *id = common->batch_id;
-    char *handed = NULL;
-    const char *path = common->batch_file;
-    *is_empty = false;
-    if (id && strcmp(id, "-") == 0)
-        path = "-";
-    if (path) {
-        handed = handover_read(path, feed->name, err);
-        if (!handed)
-            return false;
-        id = handed;
-        *is_empty = *id == '\0';
-    }
-    if (!id && !common->run_key)
-        return error_set(err, STATUS_USAGE,
-                         "no batch is named; pass --batch-id, --batch-file or --run-key");
-    bool ok = *is_empty || batch_find(db, feed->name, id, common->run_key, batch, err);
-    if (ok && !*is_empty && batch->id == 0)
-        ok = error_set(err, STATUS_DATA, "this run key has no batch yet; run load-staging first");
-    free(handed);
-    return ok;
+    if (!batch_find(db, feed->name, id, task_common()->run_key, batch, err))
+        return false;
+    return batch->id != 0 ||
+           error_set(err, STATUS_DATA, "this run key has no batch yet; run load-staging first");
 }
 
 /* Whether the rows are there that load-staging counted. */
@@ -170,15 +149,16 @@ static bool answer(struct db *db, const struct feed *feed, const struct batch *b
     return is_done || report(batch, feed, "nothing-to-do", counts, started, result);
 }
 
-static bool run_steps(struct db *db, const struct feed *feed, struct batch *batch, int64_t started,
-                      struct result *counts, struct result *result, struct error *err)
+static bool run_steps(struct db *db, const struct feed *feed, const char *id, struct batch *batch,
+                      int64_t started, struct result *counts, struct result *result,
+                      struct error *err)
 {
-    bool is_empty;
-    if (!schema_check(db, pipeline_of_workflow(feed->name), err) ||
-        !find_batch(db, feed, batch, &is_empty, err))
+    if (!schema_check(db, pipeline_of_workflow(feed->name), err))
         return false;
-    if (is_empty)
+    if (id && *id == '\0') /* the step before had nothing to do and made no batch */
         return report(batch, feed, "nothing-to-do", counts, started, result);
+    if (!find_batch(db, feed, id, batch, err))
+        return false;
     if (batch->state == BATCH_COMPLETE)
         return answer(db, feed, batch, counts, started, result, err);
     if (batch->state == BATCH_SUPERSEDED)
@@ -203,13 +183,14 @@ static bool run_steps(struct db *db, const struct feed *feed, struct batch *batc
     return transform(db, feed, batch, started, counts, result, err);
 }
 
-bool transform_run(struct db *db, const struct feed *feed, struct result *result, struct error *err)
+bool transform_run(struct db *db, const struct feed *feed, const char *batch_id,
+                   struct result *result, struct error *err)
 {
     int64_t started = clock_monotonic();
     struct batch batch = {0};
     struct result counts;
     result_init(&counts);
-    bool ok = run_steps(db, feed, &batch, started, &counts, result, err);
+    bool ok = run_steps(db, feed, batch_id, &batch, started, &counts, result, err);
     if (!ok)
         batch_fail(db, &batch, step_name(feed), err);
     result_release(&counts);

@@ -11,8 +11,9 @@
 #include "etl/pipeline.h"
 #include "io/db.h"
 
-/* The batch is that of --batch-id, --batch-file or the run key. */
-bool transform_run(struct db *db, const struct feed *feed, struct result *result,
-                   struct error *err);
+/* batch_id as handover_find gives it: NULL is the run key's batch, "" that there is none to
+ * transform. */
+bool transform_run(struct db *db, const struct feed *feed, const char *batch_id,
+                   struct result *result, struct error *err);
 
 #endif

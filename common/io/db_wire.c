@@ -24,7 +24,7 @@ bool db_wait(struct db *db, short events, int timeout_ms, short *revents, struct
     if (revents)
         *revents = 0;
     if (PQsocket(db->conn) < 0)
-        return true; /* uncovered: libpq told of the loss before; its next call tells again */
+        return true; /* broken: libpq's next call tells */
     if (interrupt_wait(PQsocket(db->conn), events, timeout_ms, revents) != INTERRUPT_STOP)
         return true;
     interrupt_settle();

@@ -3,6 +3,7 @@
  * Show how the workflows stand, and fail where one is too old. Reads only.
  */
 #include "base/task.h"
+#include "etl/pipeline.h"
 #include "etl/status.h"
 #include "io/db.h"
 
@@ -14,6 +15,8 @@ static struct {
 
 static bool run(struct result *result, struct error *err)
 {
+    if (!pipeline_check_workflow(options.workflow, err))
+        return false;
     struct db *db = db_open(err);
     bool ok = db && status_run(db, options.workflow, options.is_json, options.max_lag, result, err);
     db_close(db);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/task.h"
 #include "etl/clear.h"
+#include "etl/pipeline.h"
 #include "io/db.h"
 
 static struct {
@@ -15,6 +16,8 @@ static struct {
 
 static bool run(struct result *result, struct error *err)
 {
+    if (!pipeline_check_workflow(options.workflow, err))
+        return false;
     struct db *db = db_open(err);
     bool ok = db && clear_run(db, options.workflow, options.keep_staging, options.keep_rejects,
                               result, err);

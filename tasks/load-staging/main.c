@@ -31,6 +31,8 @@ static bool run(struct result *result, struct error *err)
     if (window->has_window && (window->since == NOT_GIVEN || window->until == NOT_GIVEN))
         return error_set(err, STATUS_USAGE, "--since and --until belong together; give both");
 
+    if (!stage_check(feed, &options, err))
+        return false;
     struct db *db = db_open(err);
     bool ok = db && stage_run(db, feed, &options, result, err);
     db_close(db);

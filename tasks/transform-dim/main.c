@@ -3,7 +3,10 @@
  * Move one batch from staging to its dimension, in one transaction. Only what
  * changed is written, so a second run changes nothing.
  */
+#include <stdlib.h>
+
 #include "base/task.h"
+#include "etl/handover.h"
 #include "etl/transform.h"
 #include "io/db.h"
 
@@ -16,9 +19,13 @@ static bool run(struct result *result, struct error *err)
         return error_set(err, STATUS_USAGE, "unrecognized dimension feed \"%s\"; see --help",
                          feed_name);
 
+    char *batch_id;
+    if (!handover_find(feed->name, &batch_id, err))
+        return false;
     struct db *db = db_open(err);
-    bool ok = db && transform_run(db, feed, result, err);
+    bool ok = db && transform_run(db, feed, batch_id, result, err);
     db_close(db);
+    free(batch_id);
     return ok;
 }
 

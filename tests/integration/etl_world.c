@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "etl/handover.h"
 #include "etl/migrate.h"
 #include "etl/reject.h"
 #include "etl/transform.h"
@@ -142,17 +143,18 @@ void world_reconnect(void)
 
 static void empty_all(void)
 {
-    run_sql(outside.admin,
-            "DO $$ DECLARE t regclass; BEGIN"
-            " FOR t IN SELECT c.oid FROM pg_class c WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition"
-            "  AND c.relnamespace IN ('staging'::regnamespace, 'warehouse'::regnamespace) LOOP"
-            "  IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t AND a.attname = 'is_inferred')"
-            "  THEN EXECUTE format('DELETE FROM %s WHERE id > 0', t);"
-            "  ELSE EXECUTE format('TRUNCATE %s', t); END IF;"
-            " END LOOP; END $$;"
-            "TRUNCATE etl.batch, etl.batch_source, etl.batch_step, etl.batch_consumption,"
-            " etl.rejected_row, etl.pending_unit RESTART IDENTITY;"
-            "UPDATE etl.workflow SET read_number = 0");
+    run_sql(
+        outside.admin,
+        "DO $$ DECLARE t regclass; BEGIN"
+        " FOR t IN SELECT c.oid FROM pg_class c WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition"
+        "  AND c.relnamespace IN ('staging'::regnamespace, 'warehouse'::regnamespace) LOOP"
+        "  IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t AND a.attname = 'is_inferred')"
+        "  THEN EXECUTE format('DELETE FROM %s WHERE id > 0', t);"
+        "  ELSE EXECUTE format('TRUNCATE %s', t); END IF;"
+        " END LOOP; END $$;"
+        "TRUNCATE etl.batch, etl.batch_source, etl.batch_step, etl.batch_consumption,"
+        " etl.rejected_row, etl.pending_unit RESTART IDENTITY;"
+        "UPDATE etl.workflow SET read_number = 0");
 }
 
 int world_set_up(void **state)
@@ -210,16 +212,21 @@ void world_source_file(const char *path)
     str_release(&whole);
 }
 
-const char *world_value(const char *text)
+static const char *find_value(PGconn *conn, const char *text)
 {
     char *value = outside.values[outside.next_value++ % KEPT];
-    PGresult *result = PQexec(outside.admin, text);
+    PGresult *result = PQexec(conn, text);
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
-        fail_msg("%s\n%s", PQerrorMessage(outside.admin), text);
+        fail_msg("%s\n%s", PQerrorMessage(conn), text);
     snprintf(value, sizeof outside.values[0], "%s",
              PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "");
     PQclear(result);
     return value;
+}
+
+const char *world_value(const char *text)
+{
+    return find_value(outside.admin, text);
 }
 
 void assert_value(const char *text, const char *expected)
@@ -254,6 +261,11 @@ int world_session(bool is_source)
 void world_session_sql(int session, const char *text)
 {
     run_sql(outside.sessions[session], text);
+}
+
+const char *world_session_value(int session, const char *text)
+{
+    return find_value(outside.sessions[session], text);
 }
 
 void world_session_send(int session, const char *text)
@@ -324,7 +336,12 @@ bool world_transform(const char *name)
     const struct feed *feed = feed_of(name);
     world_forget();
     world.task = feed->kind == FEED_FACT ? "transform-fact" : "transform-dim";
-    return transform_run(world.db, feed, &world.result, &world.err);
+    char *id;
+    if (!handover_find(feed->name, &id, &world.err))
+        return false;
+    bool ok = transform_run(world.db, feed, id, &world.result, &world.err);
+    free(id);
+    return ok;
 }
 
 /* A line that is printed again has its status in the line only. */
@@ -339,7 +356,8 @@ const char *world_status(void)
     str_init(&line);
     result_format(&world.result, &line);
     const char *at = strstr(line.text, "\"status\":\"");
-    snprintf(status, sizeof status, "%.*s", at ? (int)strcspn(at + 10, "\"") : 0, at ? at + 10 : "");
+    snprintf(status, sizeof status, "%.*s", at ? (int)strcspn(at + 10, "\"") : 0,
+             at ? at + 10 : "");
     str_release(&line);
     return status;
 }
@@ -418,25 +436,26 @@ static bool refuse(struct error *err)
     return error_set(err, STATUS_TEMPORARY, "struck; run the step again");
 }
 
-/* Calls the real function, unless it is struck before, and spoils its answer where it is struck after. */
-#define STRUCK(call)                              \
-    do {                                          \
-        enum strike strike = next_strike();       \
-        if (strike == STRIKE_BEFORE)              \
-            return refuse(err);                   \
-        bool ok = call;                           \
+/* Calls the real function, unless it is struck before, and spoils its answer where it is struck
+ * after. */
+#define STRUCK(call)                                            \
+    do {                                                        \
+        enum strike strike = next_strike();                     \
+        if (strike == STRIKE_BEFORE)                            \
+            return refuse(err);                                 \
+        bool ok = call;                                         \
         return ok && strike == STRIKE_AFTER ? refuse(err) : ok; \
     } while (0)
 
-#define STRUCK_POINTER(type, call, release)       \
-    do {                                          \
-        enum strike strike = next_strike();       \
+#define STRUCK_POINTER(type, call, release)                 \
+    do {                                                    \
+        enum strike strike = next_strike();                 \
         type *made = strike == STRIKE_BEFORE ? NULL : call; \
-        if (strike == STRIKE_NONE)                \
-            return made;                          \
-        release(made);                            \
-        refuse(err);                              \
-        return NULL;                              \
+        if (strike == STRIKE_NONE)                          \
+            return made;                                    \
+        release(made);                                      \
+        refuse(err);                                        \
+        return NULL;                                        \
     } while (0)
 
 bool __real_db_begin(struct db *db, struct error *err);
@@ -477,12 +496,12 @@ bool __wrap_db_run_schema(struct db *db, const struct sql_schema *schema, struct
     STRUCK(__real_db_run_schema(db, schema, err));
 }
 
-struct db_rows *__real_db_query(struct db *db, const struct sql *sql,
-                                const struct db_value *values, struct error *err);
-struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql,
-                                const struct db_value *values, struct error *err);
-struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql,
-                                const struct db_value *values, struct error *err)
+struct db_rows *__real_db_query(struct db *db, const struct sql *sql, const struct db_value *values,
+                                struct error *err);
+struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql, const struct db_value *values,
+                                struct error *err);
+struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql, const struct db_value *values,
+                                struct error *err)
 {
     STRUCK_POINTER(struct db_rows, __real_db_query(db, sql, values, err), db_rows_free);
 }

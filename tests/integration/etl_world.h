@@ -63,10 +63,12 @@ void assert_value(const char *text, const char *expected);
 /* Makes the source database anew; its SPEC for --source. */
 const char *world_make_source(void);
 
-/* A session that a test keeps open beside it, in the warehouse or in the source; handled by number. */
+/* A session that a test keeps open beside it, in the warehouse or in the source; handled by number.
+ */
 int world_session(bool is_source);
 void world_session_sql(int session, const char *text);
-void world_session_send(int session, const char *text); /* does not wait */
+const char *world_session_value(int session, const char *text); /* as world_value */
+void world_session_send(int session, const char *text);         /* does not wait */
 void world_session_close(int session);
 
 /* Waits until SELECT CONDITION is true in the warehouse. */
@@ -88,24 +90,27 @@ bool world_transform(const char *feed);
 void world_load(const char *feed, const char *source, const char *status);
 void world_move(const char *feed, const char *batch_id, const char *status);
 
-const char *world_status(void);         /* of world.result */
-const char *world_batch_id(void);       /* of world.result, good to the test's end */
-int64_t world_count(const char *name);  /* of world.result */
+const char *world_status(void);        /* of world.result */
+const char *world_batch_id(void);      /* of world.result, good to the test's end */
+int64_t world_count(const char *name); /* of world.result */
 void assert_failed(enum status status, const char *part); /* of world.err */
 
 /* ---- failures ---- */
 
-/* The n-th call to a server from now on fails: before it is done, or when it is done, as where the answer
- * is lost. */
+/* The n-th call to a server from now on fails: before it is done, or when it is done, as where the
+ * answer is lost. */
 void world_fail_at(int n, bool is_done);
+
+/* From now on the query of this name is answered by another text without parameters; NULL for all as they are. */
+void world_replace(const char *name, const char *text);
 
 /* Whether it was reached; no failure is due after this. */
 bool world_has_failed(void);
 
 /*
- * Runs a step with its 1st, 2nd, ... call failing, until it needs no more calls. Before each: prepare. A
- * failure must be told; then the step is run again, as the next try would, and must succeed;
- * then check.
+ * Runs a step with its 1st, 2nd, ... call failing, until it needs no more calls. Before each:
+ * prepare. A failure must be told; then the step is run again, as the next try would, and must
+ * succeed; then check.
  */
 void world_run_with_each_failure(void (*prepare)(void), bool (*run)(void), void (*check)(void));
 

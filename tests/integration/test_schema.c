@@ -18,7 +18,8 @@ static const struct sql_schema one = {.number = 1}, three = {.number = 3}, two =
 
 static void the_number_of_a_list_is_its_greatest(void **state)
 {
-    static const struct sql_schema *const none[] = {NULL}, *const some[] = {&one, &three, &two, NULL};
+    static const struct sql_schema *const none[] = {NULL}, *const some[] = {&one, &three, &two,
+                                                                            NULL};
     (void)state;
     assert_int_equal(schema_number(none), 0);
     assert_int_equal(schema_number(some), 3);
@@ -47,13 +48,14 @@ static void an_empty_database_is_no_warehouse(void **state)
     assert_failed(STATUS_CONFIG, "run migrate-warehouse");
 }
 
-/* In a transaction of world.db, which is rolled back, so that the warehouse stays as it is. */
+/* Looks at a warehouse with other numbers, which then has its own again. */
 static void assert_misfit(const char *change, const char *part)
 {
     world_sql("CREATE TABLE kept AS TABLE etl.schema_version");
     world_sql(change);
     assert_false(check_all());
-    world_sql("TRUNCATE etl.schema_version; INSERT INTO etl.schema_version TABLE kept; DROP TABLE kept");
+    world_sql(
+        "TRUNCATE etl.schema_version; INSERT INTO etl.schema_version TABLE kept; DROP TABLE kept");
     assert_failed(STATUS_CONFIG, part);
     world_forget();
 }
@@ -73,7 +75,8 @@ static void a_schema_that_lacks_a_file_is_too_old(void **state)
 static void a_newer_schema_fits_where_it_says_so(void **state)
 {
     (void)state;
-    world_sql("INSERT INTO etl.schema_version (component, number, works_from) VALUES ('etl', 9999, 1)");
+    world_sql(
+        "INSERT INTO etl.schema_version (component, number, works_from) VALUES ('etl', 9999, 1)");
     assert_true(check_all());
     world_sql("DELETE FROM etl.schema_version WHERE number = 9999");
     assert_misfit("INSERT INTO etl.schema_version (component, number, works_from)"

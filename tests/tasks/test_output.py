@@ -217,9 +217,10 @@ def a_dry_run_writes_nothing_and_counts_nothing(task):
                  "app-status-from-fact": ["form"]}.get(task, [])
     if task == "app-status-from-fact":
         warehouse.transform("form", loaded)
-    counts = """SELECT (SELECT count(*) FROM etl.batch), (SELECT count(*) FROM etl.batch_step),
-                       (SELECT count(*) FROM staging.form), (SELECT count(*) FROM warehouse.form_fact),
-                       (SELECT count(*) FROM warehouse.app_status_fact), (SELECT sum(attempt) FROM etl.batch)"""
+    counts = """SELECT (SELECT count(*) FROM etl.batch) AS batches, (SELECT sum(attempt) FROM etl.batch) AS attempts,
+                       (SELECT count(*) FROM etl.batch_step) AS steps,
+                       (SELECT count(*) FROM staging.form) AS staged, (SELECT count(*) FROM warehouse.form_fact) AS facts,
+                       (SELECT count(*) FROM warehouse.app_status_fact) AS rows"""
     before = warehouse.sql.tuples(counts)
     run = warehouse.run(task, *arguments, "--dry-run")
     equal(warehouse.sql.tuples(counts), before, "the warehouse after a dry run")

@@ -69,8 +69,8 @@ WITH own AS (
 SELECT standing.name, standing.last_until,
        floor(extract(epoch FROM clock_timestamp() - standing.last_until) * 1000000)::bigint AS lag,
        standing.open, standing.failed, standing.gaps, standing.rejects, standing.unconsumed,
-       standing.pending_units
+       standing.pending_units, standing.is_used
   FROM standing
  WHERE standing.name = $1
-    OR $1 IS NULL AND standing.is_used
+    OR $1 IS NULL AND (standing.is_used OR standing.unconsumed > 0)
  ORDER BY standing.pipeline, standing.kind DESC, standing.name;

@@ -71,26 +71,30 @@ static void a_plain_document_is_a_record(void **state)
 static void a_change_with_its_document_is_a_record(void **state)
 {
     (void)state;
-    assert_read(&couch,
-                "{\"seq\":\"5-g1\",\"id\":\"g\",\"changes\":[{\"rev\":\"1\"}],"
-                "\"doc\":{\"_id\":\"g\",\"name\":\"inner\",\"nested\":{\"name\":\"2\"}},\"name\":\"outer\"}",
-                "record inner2");
+    assert_read(
+        &couch,
+        "{\"seq\":\"5-g1\",\"id\":\"g\",\"changes\":[{\"rev\":\"1\"}],"
+        "\"doc\":{\"_id\":\"g\",\"name\":\"inner\",\"nested\":{\"name\":\"2\"}},\"name\":\"outer\"}",
+        "record inner2");
     assert_read(&couch, "{\"seq\":5,\"id\":\"g\",\"doc\":{\"name\":\"n\"}}", "record n");
 }
 
 static void a_row_with_its_document_is_a_record(void **state)
 {
     (void)state;
-    assert_read(&couch, "{\"id\":\"g\",\"key\":\"g\",\"value\":{\"rev\":\"1\"},\"doc\":{\"name\":\"n\"}}",
+    assert_read(&couch,
+                "{\"id\":\"g\",\"key\":\"g\",\"value\":{\"rev\":\"1\"},\"doc\":{\"name\":\"n\"}}",
                 "record n");
 }
 
 static void a_document_with_the_names_of_a_wrapper_is_a_record(void **state)
 {
     (void)state;
-    assert_read(&couch, "{\"_id\":\"g\",\"seq\":1,\"key\":2,\"doc\":{\"name\":\"no\"},\"name\":\"n\"}",
+    assert_read(&couch,
+                "{\"_id\":\"g\",\"seq\":1,\"key\":2,\"doc\":{\"name\":\"no\"},\"name\":\"n\"}",
                 "record n");
-    assert_read(&couch, "{\"_id\":\"g\",\"last_seq\":1,\"error\":\"e\",\"name\":\"n\"}", "record n");
+    assert_read(&couch, "{\"_id\":\"g\",\"last_seq\":1,\"error\":\"e\",\"name\":\"n\"}",
+                "record n");
 }
 
 static void a_plain_feed_knows_no_wrapper_of_couch(void **state)
@@ -110,9 +114,12 @@ static void a_deleted_document_is_a_deletion_of_its_key(void **state)
     assert_read(&couch, "{\"seq\":1,\"id\":\"g\",\"deleted\":true,\"changes\":[]}", "deletion g");
     assert_read(&couch, "{\"seq\":1,\"id\":\"g\",\"doc\":{\"_id\":\"g\",\"_deleted\":true}}",
                 "deletion g");
-    assert_read(&couch, "{\"id\":\"g\",\"key\":\"g\",\"value\":{\"rev\":\"2\",\"deleted\":true},\"doc\":null}",
+    assert_read(
+        &couch,
+        "{\"id\":\"g\",\"key\":\"g\",\"value\":{\"rev\":\"2\",\"deleted\":true},\"doc\":null}",
+        "deletion g");
+    assert_read(&filtered, "{\"_id\":\"g\",\"_deleted\":true,\"doc_type\":\"Other\"}",
                 "deletion g");
-    assert_read(&filtered, "{\"_id\":\"g\",\"_deleted\":true,\"doc_type\":\"Other\"}", "deletion g");
 }
 
 static void a_mark_that_is_not_true_is_no_deletion(void **state)
@@ -169,7 +176,8 @@ static void a_record_of_another_type_is_skipped(void **state)
 {
     (void)state;
     assert_read(&filtered, "{\"_id\":\"g\",\"doc_type\":\"Group\",\"name\":\"n\"}", "record n");
-    assert_read(&filtered, "{\"_id\":\"g\",\"doc_type\":\"Gro\\u0075p\",\"name\":\"n\"}", "record n");
+    assert_read(&filtered, "{\"_id\":\"g\",\"doc_type\":\"Gro\\u0075p\",\"name\":\"n\"}",
+                "record n");
     assert_read(&filtered, "{\"_id\":\"g\",\"doc_type\":\"Group-Deleted\"}", "record ");
     assert_read(&filtered, "{\"_id\":\"g\",\"doc_type\":\"group\"}", "skipped");
     assert_read(&filtered, "{\"_id\":\"g\",\"doc_type\":\"Grou\"}", "skipped");
@@ -183,18 +191,22 @@ static void a_record_of_another_type_is_skipped(void **state)
 static void a_filter_that_may_lack_lets_records_without_it_pass(void **state)
 {
     (void)state;
-    assert_read(&filtered, "{\"_id\":\"g\",\"doc_type\":\"Group\",\"base_doc\":\"Base\"}", "record ");
+    assert_read(&filtered, "{\"_id\":\"g\",\"doc_type\":\"Group\",\"base_doc\":\"Base\"}",
+                "record ");
     assert_read(&filtered, "{\"_id\":\"g\",\"doc_type\":\"Group\",\"base_doc\":null}", "record ");
-    assert_read(&filtered, "{\"_id\":\"g\",\"doc_type\":\"Group\",\"base_doc\":\"Other\"}", "skipped");
+    assert_read(&filtered, "{\"_id\":\"g\",\"doc_type\":\"Group\",\"base_doc\":\"Other\"}",
+                "skipped");
 }
 
 static void filters_look_inside_of_the_wrapper(void **state)
 {
     (void)state;
+    assert_read(
+        &filtered,
+        "{\"seq\":1,\"id\":\"g\",\"doc_type\":\"X\",\"doc\":{\"doc_type\":\"Group\",\"name\":\"n\"}}",
+        "record n");
     assert_read(&filtered,
-                "{\"seq\":1,\"id\":\"g\",\"doc_type\":\"X\",\"doc\":{\"doc_type\":\"Group\",\"name\":\"n\"}}",
-                "record n");
-    assert_read(&filtered, "{\"seq\":1,\"id\":\"g\",\"doc_type\":\"Group\",\"doc\":{\"doc_type\":\"X\"}}",
+                "{\"seq\":1,\"id\":\"g\",\"doc_type\":\"Group\",\"doc\":{\"doc_type\":\"X\"}}",
                 "skipped");
 }
 
@@ -210,7 +222,8 @@ static void a_change_without_its_document_is_rejected(void **state)
 
 static void what_is_no_object_is_rejected(void **state)
 {
-    static const char *const documents[] = {"[]", "[{\"_id\":\"g\"}]", "1", "\"x\"", "null", "true"};
+    static const char *const documents[] = {"[]",  "[{\"_id\":\"g\"}]", "1", "\"x\"", "null",
+                                            "true"};
     (void)state;
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
         assert_read(&couch, documents[i], "rejected wrong_type ");

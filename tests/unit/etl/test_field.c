@@ -102,13 +102,14 @@ static void assert_rejected(struct world *world, const struct feed *feed, const 
 
 static void a_record_is_a_row_of_the_declared_columns(void **state)
 {
-    assert_staged(*state, &thing,
-                  "{\"_id\":\"t\",\"name\":\"n\",\"size\":2,\"weight\":1.50,\"on\":true,"
-                  "\"seen_on\":\"2024-01-02T03:04:05Z\",\"modified\":\"2024-01-03\",\"tags\":[\"a\",\"b\"],"
-                  "\"parts\":[{\"m\":\"p\",\"x\":1}],\"log\":[],\"must\":\"y\"}",
-                  "7 3 2024-01-03T00:00:00.000000Z 5 false 't' 'n' 2 '1.50' true "
-                  "2024-01-02T03:04:05.000000Z 2024-01-03T00:00:00.000000Z ['a' 'b'] "
-                  "j'[{\"m\":\"p\"}]'");
+    assert_staged(
+        *state, &thing,
+        "{\"_id\":\"t\",\"name\":\"n\",\"size\":2,\"weight\":1.50,\"on\":true,"
+        "\"seen_on\":\"2024-01-02T03:04:05Z\",\"modified\":\"2024-01-03\",\"tags\":[\"a\",\"b\"],"
+        "\"parts\":[{\"m\":\"p\",\"x\":1}],\"log\":[],\"must\":\"y\"}",
+        "7 3 2024-01-03T00:00:00.000000Z 5 false 't' 'n' 2 '1.50' true "
+        "2024-01-02T03:04:05.000000Z 2024-01-03T00:00:00.000000Z ['a' 'b'] "
+        "j'[{\"m\":\"p\"}]'");
 }
 
 static void what_is_absent_has_its_default_or_is_null(void **state)
@@ -120,25 +121,29 @@ static void what_is_absent_has_its_default_or_is_null(void **state)
 static void alternatives_are_tried_in_order(void **state)
 {
     struct world *world = *state;
-    assert_staged(world, &thing, "{\"id\":\"u\",\"must\":null,\"may\":\"y\",\"old\":{\"name\":\"o\"}}",
-                  "7 3 -infinity 5 false 'u' 'o' 1 null null null null [] j'[]'");
     assert_staged(world, &thing,
-                  "{\"_id\":\"t\",\"id\":\"u\",\"must\":\"x\",\"name\":\"n\",\"old\":{\"name\":\"o\"}}",
-                  "7 3 -infinity 5 false 't' 'n' 1 null null null null [] j'[]'");
+                  "{\"id\":\"u\",\"must\":null,\"may\":\"y\",\"old\":{\"name\":\"o\"}}",
+                  "7 3 -infinity 5 false 'u' 'o' 1 null null null null [] j'[]'");
+    assert_staged(
+        world, &thing,
+        "{\"_id\":\"t\",\"id\":\"u\",\"must\":\"x\",\"name\":\"n\",\"old\":{\"name\":\"o\"}}",
+        "7 3 -infinity 5 false 't' 'n' 1 null null null null [] j'[]'");
 }
 
 static void the_version_is_the_greatest_modification_time(void **state)
 {
     struct world *world = *state;
-    assert_staged(world, &thing,
-                  "{\"_id\":\"t\",\"must\":\"y\",\"modified\":\"2024-01-03\",\"log\":[{\"date\":\"2024-02-01\"},"
-                  "{\"date\":\"2023-01-01\"}]}",
-                  "7 3 2024-02-01T00:00:00.000000Z 5 false 't' null 1 null null null "
-                  "2024-01-03T00:00:00.000000Z [] j'[]'");
-    assert_staged(world, &thing,
-                  "{\"_id\":\"t\",\"must\":\"y\",\"modified\":\"2024-03-01\",\"log\":[{\"date\":\"2024-02-01\"}]}",
-                  "7 3 2024-03-01T00:00:00.000000Z 5 false 't' null 1 null null null "
-                  "2024-03-01T00:00:00.000000Z [] j'[]'");
+    assert_staged(
+        world, &thing,
+        "{\"_id\":\"t\",\"must\":\"y\",\"modified\":\"2024-01-03\",\"log\":[{\"date\":\"2024-02-01\"},"
+        "{\"date\":\"2023-01-01\"}]}",
+        "7 3 2024-02-01T00:00:00.000000Z 5 false 't' null 1 null null null "
+        "2024-01-03T00:00:00.000000Z [] j'[]'");
+    assert_staged(
+        world, &thing,
+        "{\"_id\":\"t\",\"must\":\"y\",\"modified\":\"2024-03-01\",\"log\":[{\"date\":\"2024-02-01\"}]}",
+        "7 3 2024-03-01T00:00:00.000000Z 5 false 't' null 1 null null null "
+        "2024-03-01T00:00:00.000000Z [] j'[]'");
 }
 
 static void a_reader_serves_one_line_after_the_other(void **state)
@@ -177,13 +182,18 @@ static void a_row_that_is_found_wanting_is_taken_back(void **state)
 {
     struct world *world = *state;
     assert_rejected(world, &thing, "{\"_id\":\"\",\"must\":\"y\"}", "missing_field", "thing_id");
-    assert_rejected(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"name\":1}", "wrong_type", "name");
-    assert_rejected(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"size\":1.5}", "bad_integer", "size");
+    assert_rejected(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"name\":1}", "wrong_type",
+                    "name");
+    assert_rejected(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"size\":1.5}", "bad_integer",
+                    "size");
     assert_rejected(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"weight\":\"x\"}", "bad_number",
                     "weight");
-    assert_rejected(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"on\":\"x\"}", "wrong_type", "on");
-    assert_rejected(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"tags\":[1]}", "wrong_type", "tags");
-    assert_rejected(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"parts\":[1]}", "wrong_type", "parts");
+    assert_rejected(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"on\":\"x\"}", "wrong_type",
+                    "on");
+    assert_rejected(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"tags\":[1]}", "wrong_type",
+                    "tags");
+    assert_rejected(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"parts\":[1]}", "wrong_type",
+                    "parts");
     assert_staged(world, &plain, "{\"id\":\"a\"}", "7 3 -infinity 5 false 'a' null");
 }
 
@@ -214,8 +224,10 @@ static void a_partition_time_is_neither_old_nor_of_the_future(void **state)
         const char *time;
         bool is_right;
     } cases[] = {
-        {"2004-12-31T23:59:59.999999Z", false}, {"2005-01-01T00:00:00Z", true},
-        {"2024-06-16T12:00:00Z", true},         {"2024-06-16T12:00:00.000001Z", false},
+        {"2004-12-31T23:59:59.999999Z", false},
+        {"2005-01-01T00:00:00Z", true},
+        {"2024-06-16T12:00:00Z", true},
+        {"2024-06-16T12:00:00.000001Z", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[128] = "{\"_id\":\"t\",\"must\":\"y\",\"seen_on\":\"";
@@ -229,8 +241,9 @@ static void a_partition_time_is_neither_old_nor_of_the_future(void **state)
             assert_string_equal(world->reject.column, "seen_on");
         }
     }
-    assert_int_equal(read_line(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"modified\":\"1999-01-01\"}"),
-                     FIELD_STAGED);
+    assert_int_equal(
+        read_line(world, &thing, "{\"_id\":\"t\",\"must\":\"y\",\"modified\":\"1999-01-01\"}"),
+        FIELD_STAGED);
 }
 
 /* ---- windows ---- */
@@ -284,7 +297,8 @@ static void a_deletion_is_in_the_window_of_its_read(void **state)
 static void a_record_of_another_feed_is_skipped(void **state)
 {
     struct world *world = *state;
-    assert_int_equal(read_line(world, &thing, "{\"_id\":\"t\",\"doc_type\":\"Other\"}"), FIELD_SKIPPED);
+    assert_int_equal(read_line(world, &thing, "{\"_id\":\"t\",\"doc_type\":\"Other\"}"),
+                     FIELD_SKIPPED);
     assert_int_equal(fake_copy_count(world->copy), 0);
 }
 

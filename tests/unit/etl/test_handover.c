@@ -15,8 +15,8 @@
 #include "base/mem.h"
 #include "base/result.h"
 
-#define LINE(id, workflow)                                                         \
-    "{\"schema_version\":1,\"step\":\"load-staging\",\"workflow\":\"" workflow     \
+#define LINE(id, workflow)                                                     \
+    "{\"schema_version\":1,\"step\":\"load-staging\",\"workflow\":\"" workflow \
     "\",\"batch_id\":\"" id "\",\"status\":\"done\"}\n"
 
 static char path[64];

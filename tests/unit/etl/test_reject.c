@@ -94,8 +94,22 @@ static void the_message_names_counts_and_the_remedy(void **state)
 
 static void what_is_no_budget_is_refused(void **state)
 {
-    static const char *const texts[] = {"",    "%",   "-1",   "1.5",  "101%",  "1.2.3%", "five", "1 %",
-                                        " 1",  "5%%", "1e3",  ".%",   "+5",    "nan%",   "inf%", "0x5",
+    static const char *const texts[] = {"",
+                                        "%",
+                                        "-1",
+                                        "1.5",
+                                        "101%",
+                                        "1.2.3%",
+                                        "five",
+                                        "1 %",
+                                        " 1",
+                                        "5%%",
+                                        "1e3",
+                                        ".%",
+                                        "+5",
+                                        "nan%",
+                                        "inf%",
+                                        "0x5",
                                         "1000000000000000000"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -24,8 +24,8 @@ static struct {
 
 bool __wrap_db_run(struct db *db, const struct sql *sql, const struct db_value *values,
                    struct result *counts, struct error *err);
-struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql,
-                                const struct db_value *values, struct error *err);
+struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql, const struct db_value *values,
+                                struct error *err);
 bool __wrap_db_begin(struct db *db, struct error *err);
 bool __wrap_db_commit(struct db *db, struct error *err);
 bool __wrap_db_explain(struct db *db, const struct sql *sql, const struct db_value *values,
@@ -51,8 +51,8 @@ bool __wrap_db_run(struct db *db, const struct sql *sql, const struct db_value *
     return true;
 }
 
-struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql,
-                                const struct db_value *values, struct error *err)
+struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql, const struct db_value *values,
+                                struct error *err)
 {
     static int rows;
     (void)db;

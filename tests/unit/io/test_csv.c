@@ -5,10 +5,9 @@
  */
 #include "csv_text.h"
 
-#define READS_COMMA(text, expected)                                                                \
+#define READS_COMMA(text, expected) \
     assert_reads(CSV_COMMA, CSV_TEXT_LONG, BYTES(text), BYTES(expected))
-#define READS_TAB(text, expected)                                                                  \
-    assert_reads(CSV_TAB, CSV_TEXT_LONG, BYTES(text), BYTES(expected))
+#define READS_TAB(text, expected) assert_reads(CSV_TAB, CSV_TEXT_LONG, BYTES(text), BYTES(expected))
 
 /* Expects that the header is refused in these words about the file. */
 static void refuses(enum csv_dialect dialect, const char *bytes, size_t length, const char *before,
@@ -216,8 +215,7 @@ static void only_the_line_of_the_open_quote_is_given_up(void **state)
 {
     (void)state;
     /* The first cell of line 2 is closed in line 3, where another is opened. */
-    READS_COMMA("a,b\n\"1\n2\",\"3\n4,5\n6,7\n",
-                "2! bad_escape (\"1\n2\",\"3);4: 4|5;5: 6|7;");
+    READS_COMMA("a,b\n\"1\n2\",\"3\n4,5\n6,7\n", "2! bad_escape (\"1\n2\",\"3);4: 4|5;5: 6|7;");
 }
 
 static void a_quote_closed_in_a_wrong_place_costs_the_line_of_its_opening(void **state)

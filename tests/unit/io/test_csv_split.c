@@ -6,9 +6,9 @@
 #include "io/csv_split.h"
 
 /* Records of two columns below a header. */
-#define READS_COMMA(text, expected)                                                                \
+#define READS_COMMA(text, expected) \
     assert_reads(CSV_COMMA, CSV_TEXT_LONG, BYTES("a,b\n" text), BYTES(expected))
-#define READS_TAB(text, expected)                                                                  \
+#define READS_TAB(text, expected) \
     assert_reads(CSV_TAB, CSV_TEXT_LONG, BYTES("a\tb\n" text), BYTES(expected))
 
 /* ---- CSV_COMMA ---- */
@@ -25,8 +25,7 @@ static void quotes_hold_commas_and_doubled_quotes(void **state)
 {
     (void)state;
     READS_COMMA("\"a,b\",\"\"\"\"\n", "2: a,b|\";");
-    READS_COMMA("\"say \"\"yes\"\", or \"\"no\"\"\",\"\"\"x\"\n",
-                "2: say \"yes\", or \"no\"|\"x;");
+    READS_COMMA("\"say \"\"yes\"\", or \"\"no\"\"\",\"\"\"x\"\n", "2: say \"yes\", or \"no\"|\"x;");
     READS_COMMA("\"\",\"\"\"\"\"\"\n", "2: |\"\";");
     READS_COMMA("a\\,\tb\n", "2: a\\|\tb;");
 }
@@ -66,8 +65,7 @@ static void an_empty_cell_between_tabs_is_an_empty_text(void **state)
 static void escapes_stand_for_what_they_name(void **state)
 {
     (void)state;
-    READS_TAB("a\\tb\\nc\\rd\\\\e\t{\"x\": \"a\\\\nb\"}\n",
-              "2: a\tb\nc\rd\\e|{\"x\": \"a\\nb\"};");
+    READS_TAB("a\\tb\\nc\\rd\\\\e\t{\"x\": \"a\\\\nb\"}\n", "2: a\tb\nc\rd\\e|{\"x\": \"a\\nb\"};");
     READS_TAB("\\\\\t\\t\n1\\\\\\\\\t2\n", "2: \\|\t;3: 1\\\\|2;");
     READS_TAB("NUL\\\\L\t\\\\0\n", "2: NUL\\L|\\0;");
 }

@@ -91,8 +91,11 @@ static void a_line_ends_with_lf_or_crlf(void **state)
     open_text("one\ntwo\r\nthree\n");
     assert_line("one", 3);
     assert_int_equal(line.number, 1);
+    assert_false(line.is_crlf);
     assert_line("two", 3);
+    assert_true(line.is_crlf);
     assert_line("three", 5);
+    assert_false(line.is_crlf);
     assert_int_equal(line.number, 3);
     assert_end();
 }
@@ -109,6 +112,7 @@ static void the_last_line_may_lack_its_end(void **state)
     assert_end();
     open_text("one\r");
     assert_line("one", 3);
+    assert_false(line.is_crlf);
     assert_end();
     open_text("\r");
     assert_line("", 0);

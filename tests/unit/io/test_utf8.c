@@ -37,18 +37,18 @@ static void the_first_and_last_character_of_each_length_are_such(void **state)
 static void what_is_no_character_has_no_length(void **state)
 {
     static const char *const wrong[] = {
-        "\x80",             /* begins in the middle */
+        "\x80", /* begins in the middle */
         "\xbf\x80",
-        "\xc0\x80",         /* overlong */
+        "\xc0\x80", /* overlong */
         "\xc1\xbf",
         "\xe0\x9f\xbf",
         "\xf0\x8f\xbf\xbf",
-        "\xed\xa0\x80",     /* surrogates */
+        "\xed\xa0\x80", /* surrogates */
         "\xed\xbf\xbf",
         "\xf4\x90\x80\x80", /* beyond U+10FFFF */
         "\xf5\x80\x80\x80",
         "\xff",
-        "\xc3(",            /* goes on wrongly */
+        "\xc3(", /* goes on wrongly */
         "\xc3\xc3",
         "\xe2(\xa1",
         "\xe2\x82(",

@@ -5,7 +5,9 @@
 -- Batch ids are one series, so forms and sync logs are told apart by their logs. The applications
 -- of a touched user are those of the rows there are, and those in the log rows not consumed yet:
 -- the last writer of a counted form logged its key, and was either consumed, which made the row,
--- or is still in the log. So no form is missed, whichever batch wrote it.
+-- or is still in the log. So no form is missed, whichever batch wrote it. Each lookup is kept as
+-- such (LIMIT 1, OFFSET 0), and the newest form is the first that the months, newest first, have in
+-- the index: the cost is that of the batch, however large the facts have grown.
 WITH touched AS MATERIALIZED (
     SELECT log.user_dim_id
       FROM warehouse.form_change_log AS log
@@ -27,81 +29,74 @@ WITH touched AS MATERIALIZED (
                      FROM etl.batch_consumption AS consumption
                     WHERE consumption.consumer = 'app_status_form'
                       AND consumption.source_batch_id = batch.id))
-), named AS (
-    SELECT log.user_dim_id, log.app_dim_id
-      FROM form_batch
-      JOIN warehouse.form_change_log AS log
-        ON log.batch_id = form_batch.id
-      JOIN touched
-        ON touched.user_dim_id = log.user_dim_id
-     UNION
-    SELECT status.user_dim_id, status.app_dim_id
+), candidate AS (
+    -- IS TRUE keeps the lookup a hashed one, whatever the planner thinks of a fresh log
+    SELECT log.user_dim_id, log.app_dim_id, true AS is_named
+      FROM warehouse.form_change_log AS log
+     WHERE log.batch_id = ANY (ARRAY(SELECT form_batch.id FROM form_batch))
+       AND (log.user_dim_id IN (SELECT touched.user_dim_id FROM touched)) IS TRUE
+     UNION ALL
+    SELECT touched.user_dim_id, status.app_dim_id, true
       FROM touched
-      JOIN warehouse.app_status_fact AS status
-        ON status.user_dim_id = touched.user_dim_id
-), synced AS MATERIALIZED (
-    SELECT touched.user_dim_id, newest.sync_date, newest.domain
+     CROSS JOIN LATERAL (
+               SELECT fact.app_dim_id
+                 FROM warehouse.app_status_fact AS fact
+                WHERE fact.user_dim_id = touched.user_dim_id
+               OFFSET 0) AS status
+     UNION ALL
+    SELECT touched.user_dim_id, 0, false
       FROM touched
+), examined AS (
+    SELECT candidate.user_dim_id, candidate.app_dim_id, bool_or(candidate.is_named) AS is_named
+      FROM candidate
+     GROUP BY candidate.user_dim_id, candidate.app_dim_id
+), counted AS (
+    SELECT examined.user_dim_id, examined.app_dim_id, examined.is_named,
+           form.form_id, form.received_on, form.build_dim_id, form.app_version,
+           form.commcare_version, form.domain AS form_domain,
+           sync.sync_date, sync.domain AS sync_domain,
+           bool_or(form.form_id IS NOT NULL) OVER (PARTITION BY examined.user_dim_id) AS has_form
+      FROM examined
       LEFT JOIN LATERAL (
-               SELECT sync.sync_date, NULLIF(sync.domain, '') AS domain
-                 FROM warehouse.synclog_fact AS sync
-                WHERE sync.user_dim_id = touched.user_dim_id
-                ORDER BY sync.sync_date DESC, sync.synclog_id DESC
-                LIMIT 1) AS newest
+               SELECT fact.form_id, fact.received_on, fact.build_dim_id, fact.app_version,
+                      fact.commcare_version, NULLIF(fact.domain, '') AS domain
+                 FROM warehouse.form_fact AS fact
+                WHERE examined.is_named
+                  AND fact.user_dim_id = examined.user_dim_id
+                  AND fact.app_dim_id = examined.app_dim_id
+                  AND fact.state = 1
+                  AND fact.deleted_on IS NULL
+                ORDER BY fact.received_on DESC, fact.form_id DESC
+                LIMIT 1) AS form
         ON true
-), counted AS MATERIALIZED (
-    SELECT named.user_dim_id, named.app_dim_id, newest.form_id, newest.received_on,
-           newest.build_dim_id, newest.app_version, newest.commcare_version, newest.domain
-      FROM named
       LEFT JOIN LATERAL (
-               SELECT form.form_id, form.received_on, form.build_dim_id, form.app_version,
-                      form.commcare_version, NULLIF(form.domain, '') AS domain
-                 FROM warehouse.form_fact AS form
-                WHERE form.user_dim_id = named.user_dim_id
-                  AND form.app_dim_id = named.app_dim_id
-                  AND form.state = 1
-                  AND form.deleted_on IS NULL
-                ORDER BY form.received_on DESC, form.form_id DESC
-                LIMIT 1) AS newest
+               SELECT fact.sync_date, NULLIF(fact.domain, '') AS domain
+                 FROM warehouse.synclog_fact AS fact
+                WHERE fact.user_dim_id = examined.user_dim_id
+                ORDER BY fact.sync_date DESC, fact.synclog_id DESC
+                LIMIT 1) AS sync
         ON true
 ), wanted AS (
-    SELECT counted.user_dim_id, counted.app_dim_id,
-           COALESCE(counted.domain, synced.domain) AS domain,
+    SELECT counted.user_dim_id, counted.app_dim_id, counted.is_named,
+           counted.form_id IS NOT NULL
+           OR counted.app_dim_id = 0 AND NOT counted.has_form AND counted.sync_date IS NOT NULL
+           AS is_wanted,
+           COALESCE(counted.form_domain, counted.sync_domain) AS domain,
            counted.received_on AS last_form_submission_date,
            counted.form_id AS last_form_id,
-           counted.build_dim_id AS last_form_build_dim_id,
+           COALESCE(counted.build_dim_id, 0) AS last_form_build_dim_id,
            counted.app_version AS last_form_app_version,
            counted.commcare_version AS last_form_commcare_version,
-           synced.sync_date AS last_sync_log_date
+           counted.sync_date AS last_sync_log_date
       FROM counted
-      JOIN synced
-        ON synced.user_dim_id = counted.user_dim_id
-     WHERE counted.form_id IS NOT NULL
-     UNION ALL
-    SELECT synced.user_dim_id, 0, synced.domain, NULL, NULL, 0, NULL, NULL, synced.sync_date
-      FROM synced
-     WHERE synced.sync_date IS NOT NULL
-       AND NOT EXISTS (
-               SELECT
-                 FROM counted
-                WHERE counted.user_dim_id = synced.user_dim_id
-                  AND counted.form_id IS NOT NULL)
-), stored AS (
-    SELECT status.user_dim_id, status.app_dim_id, status.domain,
-           status.last_form_submission_date, status.last_form_id, status.last_form_build_dim_id,
-           status.last_form_app_version, status.last_form_commcare_version,
-           status.last_sync_log_date
-      FROM touched
-      JOIN warehouse.app_status_fact AS status
-        ON status.user_dim_id = touched.user_dim_id
 ), judged AS MATERIALIZED (
-    SELECT COALESCE(wanted.user_dim_id, stored.user_dim_id) AS user_dim_id,
-           COALESCE(wanted.app_dim_id, stored.app_dim_id) AS app_dim_id,
-           wanted.domain, wanted.last_form_submission_date, wanted.last_form_id,
+    SELECT wanted.user_dim_id, wanted.app_dim_id, wanted.is_named, wanted.domain,
+           wanted.last_form_submission_date, wanted.last_form_id,
            wanted.last_form_build_dim_id, wanted.last_form_app_version,
            wanted.last_form_commcare_version, wanted.last_sync_log_date,
-           CASE WHEN stored.user_dim_id IS NULL THEN 'missing'
-                WHEN wanted.user_dim_id IS NULL THEN 'extra'
+           CASE WHEN NOT wanted.is_wanted AND stored.user_dim_id IS NULL THEN 'none'
+                WHEN stored.user_dim_id IS NULL THEN 'missing'
+                WHEN NOT wanted.is_wanted THEN 'extra'
                 WHEN (stored.domain, stored.last_form_submission_date, stored.last_form_id,
                       stored.last_form_build_dim_id, stored.last_form_app_version,
                       stored.last_form_commcare_version, stored.last_sync_log_date)
@@ -113,9 +108,16 @@ WITH touched AS MATERIALIZED (
                 ELSE 'same'
             END AS verdict
       FROM wanted
-      FULL JOIN stored
-        ON stored.user_dim_id = wanted.user_dim_id
-       AND stored.app_dim_id = wanted.app_dim_id
+      LEFT JOIN LATERAL (
+               SELECT fact.user_dim_id, fact.domain, fact.last_form_submission_date,
+                      fact.last_form_id, fact.last_form_build_dim_id,
+                      fact.last_form_app_version, fact.last_form_commcare_version,
+                      fact.last_sync_log_date
+                 FROM warehouse.app_status_fact AS fact
+                WHERE fact.user_dim_id = wanted.user_dim_id
+                  AND fact.app_dim_id = wanted.app_dim_id
+                LIMIT 1) AS stored
+        ON true
 ), deleted AS (
     DELETE FROM warehouse.app_status_fact AS status
      USING judged
@@ -151,14 +153,9 @@ WITH touched AS MATERIALIZED (
        AND status.user_dim_id = judged.user_dim_id
        AND status.app_dim_id = judged.app_dim_id
     RETURNING 1
-), examined AS (
-    SELECT named.user_dim_id, named.app_dim_id
-      FROM named
-     UNION
-    SELECT judged.user_dim_id, judged.app_dim_id
-      FROM judged
 )
-SELECT (SELECT count(*) FROM examined) AS keys_touched,
+SELECT (SELECT count(*) FROM judged WHERE judged.is_named OR judged.verdict <> 'none')
+           AS keys_touched,
        (SELECT count(*) FROM inserted) AS rows_inserted,
        (SELECT count(*) FROM updated) AS rows_updated,
        (SELECT count(*) FROM deleted) AS rows_deleted,
