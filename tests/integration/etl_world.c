@@ -172,6 +172,7 @@ int world_tear_down(void **state)
 {
     (void)state;
     world_fail_at(0, false);
+    world_replace(NULL, NULL);
     db_close(world.db);
     world.db = NULL;
     for (int i = 0; i < SESSIONS; i++)
@@ -266,6 +267,26 @@ void world_session_sql(int session, const char *text)
 const char *world_session_value(int session, const char *text)
 {
     return find_value(outside.sessions[session], text);
+}
+
+const char *world_session_types(int session, const char *query)
+{
+    PGconn *conn = outside.sessions[session];
+    struct str question;
+    PQclear(PQprepare(conn, "", query, 0, NULL));
+    PGresult *description = PQdescribePrepared(conn, "");
+    if (PQresultStatus(description) != PGRES_COMMAND_OK)
+        fail_msg("%s", PQerrorMessage(conn));
+    str_init(&question);
+    str_add_text(&question, "SELECT string_agg(format_type(type, NULL), ', ' ORDER BY number)"
+                            " FROM unnest('{");
+    for (int i = 0; i < PQnfields(description); i++)
+        str_add_format(&question, "%s%u", i ? "," : "", (unsigned)PQftype(description, i));
+    str_add_text(&question, "}'::oid[]) WITH ORDINALITY AS types (type, number)");
+    PQclear(description);
+    const char *types = find_value(conn, question.text);
+    str_release(&question);
+    return types;
 }
 
 void world_session_send(int session, const char *text)
@@ -423,6 +444,13 @@ bool world_has_failed(void)
     return failure.has_failed;
 }
 
+static struct sql replacement;
+
+void world_replace(const char *name, const char *text)
+{
+    replacement = (struct sql){.name = name, .text = text};
+}
+
 static enum strike next_strike(void)
 {
     if (failure.left == 0 || --failure.left > 0)
@@ -503,6 +531,8 @@ struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql, const stru
 struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql, const struct db_value *values,
                                 struct error *err)
 {
+    if (replacement.name && strcmp(sql->name, replacement.name) == 0)
+        sql = &replacement;
     STRUCK_POINTER(struct db_rows, __real_db_query(db, sql, values, err), db_rows_free);
 }
 

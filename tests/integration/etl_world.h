@@ -68,6 +68,8 @@ const char *world_make_source(void);
 int world_session(bool is_source);
 void world_session_sql(int session, const char *text);
 const char *world_session_value(int session, const char *text); /* as world_value */
+/* "bigint, text": the types of what a query gives. */
+const char *world_session_types(int session, const char *query);
 void world_session_send(int session, const char *text);         /* does not wait */
 void world_session_close(int session);
 

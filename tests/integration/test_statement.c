@@ -212,37 +212,33 @@ static void fields_are_the_columns_of_the_copy_into_staging(void **state)
 
 /* ---- source statements ---- */
 
-static const char *example_of(const char *type)
-{
-    if (strcmp(type, "timestamptz") == 0)
-        return "2024-01-01T00:00:00Z";
-    if (strcmp(type, "boolean") == 0)
-        return "true";
-    return "1";
-}
-
-/* What the query of a COPY gives, as describe_table has it, but for the names. */
+/* The types of what the query of a COPY gives. */
 static const char *describe_query(int session, const struct sql *sql)
 {
     struct str text;
-    for (size_t i = 0; i < sql->param_count; i++) {
-        char setting[256];
-        snprintf(setting, sizeof setting, "SELECT set_config('factline.%s', '%s', false)",
-                 sql->params[i].name, example_of(sql->params[i].type));
-        world_session_sql(session, setting);
-    }
     const char *from = strstr(sql->text, "COPY ("), *to = strstr(sql->text, ") TO STDOUT");
     assert_non_null(from);
     assert_non_null(to);
     str_init(&text);
-    str_add_text(&text, "DROP TABLE IF EXISTS public.seen; CREATE TABLE public.seen AS ");
     str_add(&text, from + 6, (size_t)(to - from) - 6);
-    str_add_text(&text, " WITH NO DATA");
-    world_session_sql(session, text.text);
+    const char *types = world_session_types(session, text.text);
     str_release(&text);
-    return world_session_value(
-        session, "SELECT string_agg(format_type(atttypid, NULL), ', ' ORDER BY attnum)"
-                 " FROM pg_attribute WHERE attrelid = 'public.seen'::regclass AND attnum > 0");
+    return types;
+}
+
+/* The binary format of both is the same. */
+static void assert_same_types(const char *given, const char *taken)
+{
+    static const char varying[] = "character varying";
+    struct str plain;
+    str_init(&plain);
+    for (const char *at; (at = strstr(given, varying)) != NULL; given = at + strlen(varying)) {
+        str_add(&plain, given, (size_t)(at - given));
+        str_add_text(&plain, "text");
+    }
+    str_add_text(&plain, given);
+    assert_string_equal(plain.text, taken);
+    str_release(&plain);
 }
 
 static void the_server_of_a_source_gives_what_staging_takes(void **state)
@@ -261,9 +257,9 @@ static void the_server_of_a_source_gives_what_staging_takes(void **state)
                      "SELECT string_agg(format_type(atttypid, NULL), ', ' ORDER BY attnum)"
                      " FROM pg_attribute WHERE attrelid = to_regclass('staging.%s') AND attnum > 0",
                      (*feed)->name);
-            assert_string_equal(describe_query(session, (*feed)->source), world_value(text));
-            assert_string_equal(describe_query(session, (*feed)->source_rejects),
-                                "bigint, text, text, bigint, text, text, bytea, bigint");
+            assert_same_types(describe_query(session, (*feed)->source), world_value(text));
+            assert_same_types(describe_query(session, (*feed)->source_rejects),
+                              "bigint, text, text, bigint, text, text, bytea, bigint");
         }
         world_session_close(session);
     }

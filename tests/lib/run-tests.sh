@@ -181,7 +181,7 @@ excerpt()
         awk '/^(not ok|ok|1\.\.)/ { shown = /^not/ ? 12 : 0 } shown-- > 0' "$1" | head -n 80
         ! tail -n 1 "$1" | grep -avE '^(not ok|ok|#|1\.\.|    )' || true
     else
-        tail -n 25 "$1"
+        tail -n 40 "$1"
     fi
 }
 

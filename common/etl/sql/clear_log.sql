@@ -6,7 +6,7 @@ WITH over AS (
       JOIN etl.workflow AS workflow
         ON workflow.name = batch.workflow
        AND workflow.change_log IS NOT NULL
-     WHERE ($1 IS NULL OR batch.workflow = $1)
+     WHERE ($1::text IS NULL OR batch.workflow = $1)
        AND batch.state = 'complete'
        AND batch.log_cleared_at IS NULL
        AND NOT EXISTS (SELECT

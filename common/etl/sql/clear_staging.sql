@@ -7,11 +7,11 @@ WITH over AS (
       JOIN etl.workflow AS workflow
         ON workflow.name = batch.workflow
        AND workflow.kind = 'feed'
-     WHERE ($1 IS NULL OR batch.workflow = $1)
+     WHERE ($1::text IS NULL OR batch.workflow = $1)
        AND batch.staging_cleared_at IS NULL
        AND batch.staged_at IS NOT NULL
        AND (batch.state IN ('complete', 'superseded')
-            OR batch.staged_at < clock_timestamp() - $2)
+            OR batch.staged_at < clock_timestamp() - $2::interval)
      ORDER BY batch.id
        FOR UPDATE OF batch SKIP LOCKED
 ), cleared AS (

@@ -4,7 +4,7 @@
 -- param $3 batch_id bigint
 INSERT INTO etl.batch_consumption AS known (consumer, source_batch_id, batch_id)
 SELECT $1, source.id, $3
-  FROM unnest($2) AS source (id)
+  FROM unnest($2::bigint[]) AS source (id)
  ORDER BY source.id
     ON CONFLICT (consumer, source_batch_id) DO UPDATE
    SET batch_id = EXCLUDED.batch_id,

@@ -37,7 +37,7 @@ SELECT note.workflow, note.about
         SELECT unit.workflow, 'unit ' || unit.unit || ' could not be computed: ' || unit.reason,
                4 AS kind, unit.batch_id
           FROM etl.pending_unit AS unit) AS note (workflow, about, kind, batch_id)
- WHERE $1 IS NULL
+ WHERE $1::text IS NULL
     OR note.workflow = $1
  ORDER BY note.workflow, note.kind, note.batch_id
  LIMIT 50;

@@ -1,4 +1,4 @@
--- How every used workflow stands. A derived one is as fresh as the facts that it has derived from.
+-- How every workflow of the pipelines in use stands. A derived one is as fresh as the facts that it has derived from.
 -- param $1 workflow text
 WITH own AS (
     SELECT batch.workflow,
@@ -58,7 +58,8 @@ WITH own AS (
            COALESCE(refused.rejects, 0) AS rejects,
            COALESCE(derived.unconsumed, 0) AS unconsumed,
            COALESCE(stuck.units, 0) AS pending_units,
-           own.workflow IS NOT NULL AS is_used
+           own.workflow IS NOT NULL AS is_used,
+           bool_or(own.workflow IS NOT NULL) OVER (PARTITION BY workflow.pipeline) AS is_shown
       FROM etl.workflow AS workflow
       LEFT JOIN own ON own.workflow = workflow.name
       LEFT JOIN derived ON derived.consumer = workflow.name
@@ -72,5 +73,5 @@ SELECT standing.name, standing.last_until,
        standing.pending_units, standing.is_used
   FROM standing
  WHERE standing.name = $1
-    OR $1 IS NULL AND (standing.is_used OR standing.unconsumed > 0)
+    OR $1 IS NULL AND standing.is_shown
  ORDER BY standing.pipeline, standing.kind DESC, standing.name;
