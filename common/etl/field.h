@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "io/copy.h"
+#include "io/csv.h"
 #include "io/json.h"
 
 enum field_type {
@@ -97,5 +98,14 @@ void field_reader_free(struct field_reader *reader); /* accepts NULL */
 enum field_taken field_read(struct field_reader *reader, const struct field_batch *batch,
                             const char *text, size_t length, int64_t line_no, struct copy *copy,
                             struct field_reject *reject, struct error *err);
+
+/* Finds the columns of a table: a field's is one of its paths, or its own column. STATUS_DATA where
+ * the header has none for a required field. Binds until the next call. */
+bool field_bind_columns(struct field_reader *reader, const struct csv *csv, struct error *err);
+
+/* The same as field_read for a record of the table that was bound. */
+enum field_taken field_read_cells(struct field_reader *reader, const struct field_batch *batch,
+                                  const struct csv_cell *cells, int64_t line_no, struct copy *copy,
+                                  struct field_reject *reject, struct error *err);
 
 #endif

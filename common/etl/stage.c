@@ -45,8 +45,8 @@ static bool check_options(struct stage *stage, struct error *err)
     if (window->has_window && options->open_window)
         return error_set(err, STATUS_USAGE,
                          "--open-window chooses the window itself; leave out --since and --until");
-    if (options->format && strcmp(options->format, "ndjson") != 0)
-        return error_set(err, STATUS_USAGE, "unrecognized format; this version reads ndjson");
+    if (options->format && stage_format(options->format, "") == STAGE_NO_FORMAT)
+        return error_set(err, STATUS_USAGE, "unrecognized format; name ndjson, csv or tsv");
     if (options->max_record && !parse_size(options->max_record, &stage->max_record, err))
         return false;
     return reject_parse_budget(options->max_rejects, &stage->budget, err);

@@ -70,7 +70,7 @@ void world_session_sql(int session, const char *text);
 const char *world_session_value(int session, const char *text); /* as world_value */
 /* "bigint, text": the types of what a query gives. */
 const char *world_session_types(int session, const char *query);
-void world_session_send(int session, const char *text);         /* does not wait */
+void world_session_send(int session, const char *text); /* does not wait */
 void world_session_close(int session);
 
 /* Waits until SELECT CONDITION is true in the warehouse. */
@@ -103,7 +103,8 @@ void assert_failed(enum status status, const char *part); /* of world.err */
  * answer is lost. */
 void world_fail_at(int n, bool is_done);
 
-/* From now on the query of this name is answered by another text without parameters; NULL for all as they are. */
+/* From now on the query of this name is answered by another text without parameters; NULL for all
+ * as they are. */
 void world_replace(const char *name, const char *text);
 
 /* Whether it was reached; no failure is due after this. */

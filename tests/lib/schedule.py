@@ -28,7 +28,12 @@ class Load:
 
 
 class Schedule:
-    def __init__(self, seed):
+    """stale_files: files of forms may be older than what servers have shown since. A file's record
+    that lies between two server reads of an unchanged row then wins over the second of them, because
+    what did not change is not written, its version included."""
+
+    def __init__(self, seed, stale_files=False):
+        self.stale_files = stale_files
         self.rng = random.Random(seed)
         self.hq = Installation(self.rng)
         self.warehouse = factline.Warehouse()
@@ -100,7 +105,7 @@ class Schedule:
                 window = None
             else:
                 options = ["--since", window[0] + "Z", "--until", window[1] + "Z"]
-        if feed in hq.documents or feed == "form" and hq.dumps and rng.random() < 0.25:
+        if feed in hq.documents or feed == "form" and (hq.dumps or not self.stale_files) and rng.random() < 0.25:
             lines = self.lines_for(feed)
             path = self.warehouse.file([line for line, _, _, _ in lines])
             return Load(feed, key, ["--source", path, *options], lines=lines, window=window)
@@ -112,7 +117,9 @@ class Schedule:
 
     def lines_for(self, feed):
         if feed == "form":
-            lines = list(self.rng.choice(self.hq.dumps))
+            if not self.stale_files:
+                self.hq.dump_forms()
+            lines = list(self.rng.choice(self.hq.dumps) if self.stale_files else self.hq.dumps[-1])
         else:
             revisions = self.hq.documents[feed]
             lines = [self.rng.choice(revisions) for _ in range(self.rng.randint(0, 6))] if revisions else []

@@ -68,7 +68,7 @@ static void rows_are_counted_by_the_server(void **state)
 static void refuse_in_the_middle(int fd)
 {
     begin_copy(fd, 'G');
-    fake_read(fd, 1000);
+    fake_read_message(fd, "d");
     fake_error(fd, "ERROR", "22P04", "s3cret", "", 0);
     fake_read_message(fd, "f");
     fake_ready(fd, 'I');
@@ -153,7 +153,7 @@ static void a_server_lost_at_the_end_is_temporary(void **state)
 static void signal_and_take(int fd)
 {
     begin_copy(fd, 'G');
-    fake_read(fd, 1000);
+    fake_read_message(fd, "d");
     fake_signal_client();
     fake_read_message(fd, "f");
     fake_take_cancel();
