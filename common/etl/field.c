@@ -158,6 +158,8 @@ static enum field_taken stage_record(struct field_reader *reader, const struct f
     reject->reason = look(reader, batch, values, &version, &reject->column);
     if (reject->reason)
         return FIELD_REJECTED;
+    if (batch->is_server_read)
+        version = batch->read_time;
     if (is_outside(batch, version))
         return FIELD_SKIPPED;
     if (!put_fixed(reader, batch, version, line_no, false, copy, err))
@@ -248,7 +250,7 @@ enum field_taken field_read_cells(struct field_reader *reader, const struct fiel
                                   const struct csv_cell *cells, int64_t line_no, struct copy *copy,
                                   struct field_reject *reject, struct error *err)
 {
-    *reject = (struct field_reject){.column = ""};
+    *reject = (struct field_reject){.column = "", .is_table = true};
     if (!belongs(reader, cells))
         return FIELD_SKIPPED;
     for (size_t i = 0; i < reader->slot_count; i++) {

@@ -65,6 +65,7 @@ struct field_reject {
     const char *reason; /* "missing_field", ... */
     const char *column; /* the column or path that failed, or "" */
     bool is_parsed;     /* the line is a sound document: secrets in it can be found */
+    bool is_table;      /* the line is a table's record */
 };
 
 /* What a batch fixes for all of its records. */
@@ -75,6 +76,7 @@ struct field_batch {
     int64_t clock;        /* the source's clock: bound of partitioning times */
     int64_t since, until; /* filter on the version time, where is_window */
     bool is_window;
+    bool is_server_read; /* every version is the read_time, whatever the record says */
 };
 
 enum field_taken {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "etl/stage_read.h"
+#include "etl/stage_file.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -48,18 +48,7 @@ enum stage_format stage_format(const char *format, const char *path)
 
 /* Reading -------------------------------------------------------------- */
 
-/* A load of files on its way. */
-struct reading {
-    struct stage *stage;
-    struct field_reader *reader;
-    struct field_batch fixed;
-    struct copy *copy;
-    int64_t lines; /* over all files: the later line wins */
-    int64_t last_sign;
-    bool has_told_wrapped;
-};
-
-static void give_sign(struct reading *reading)
+static void give_sign(struct stage_reading *reading)
 {
     int64_t now = clock_monotonic();
     if (now - reading->last_sign < HEARTBEAT)
@@ -70,7 +59,7 @@ static void give_sign(struct reading *reading)
 }
 
 /* Before each record: a sign of life for the log, a look whether we are to stop. */
-static bool begin_record(struct reading *reading, struct error *err)
+bool stage_begin_record(struct stage_reading *reading, struct error *err)
 {
     reading->lines++;
     if (reading->lines % LOOK_EVERY != 0)
@@ -80,7 +69,7 @@ static bool begin_record(struct reading *reading, struct error *err)
            error_set(err, STATUS_INTERRUPTED, "interrupted; run the step again");
 }
 
-static void tell_wrapped(struct reading *reading, int64_t line)
+static void tell_wrapped(struct stage_reading *reading, int64_t line)
 {
     if (reading->has_told_wrapped)
         return;
@@ -92,7 +81,7 @@ static void tell_wrapped(struct reading *reading, int64_t line)
 }
 
 /* After each record: counts it, and keeps it where it was rejected. */
-static bool end_record(struct reading *reading, const struct source *source,
+static bool end_record(struct stage_reading *reading, const struct source *source,
                        const struct file_line *line, enum field_taken taken,
                        const struct field_reject *reject, struct error *err)
 {
@@ -115,12 +104,12 @@ static bool end_record(struct reading *reading, const struct source *source,
            reject_is_within(&reading->stage->budget, counts->rejected, counts->read, false, err);
 }
 
-static bool read_document(struct reading *reading, const struct source *source,
+static bool read_document(struct stage_reading *reading, const struct source *source,
                           const struct file_line *line, struct error *err)
 {
     struct field_reject reject = {.reason = "too_long", .column = ""};
     enum field_taken taken = FIELD_REJECTED;
-    if (!begin_record(reading, err))
+    if (!stage_begin_record(reading, err))
         return false;
     if (!line->is_too_long)
         taken = field_read(reading->reader, &reading->fixed, line->text, line->length,
@@ -128,7 +117,8 @@ static bool read_document(struct reading *reading, const struct source *source,
     return end_record(reading, source, line, taken, &reject, err);
 }
 
-static bool read_documents(struct reading *reading, const struct source *source, struct error *err)
+static bool read_documents(struct stage_reading *reading, const struct source *source,
+                           struct error *err)
 {
     struct file *file = file_open(source->spec, reading->stage->max_record, err);
     if (!file)
@@ -143,12 +133,12 @@ static bool read_documents(struct reading *reading, const struct source *source,
     return ok;
 }
 
-static bool read_record(struct reading *reading, const struct source *source,
+static bool read_record(struct stage_reading *reading, const struct source *source,
                         const struct csv_record *record, struct error *err)
 {
-    struct field_reject reject = {.reason = record->reason, .column = ""};
+    struct field_reject reject = {.reason = record->reason, .column = "", .is_table = true};
     enum field_taken taken = FIELD_REJECTED;
-    if (!begin_record(reading, err))
+    if (!stage_begin_record(reading, err))
         return false;
     if (record->cells)
         taken = field_read_cells(reading->reader, &reading->fixed, record->cells, reading->lines,
@@ -156,7 +146,7 @@ static bool read_record(struct reading *reading, const struct source *source,
     return end_record(reading, source, record->raw, taken, &reject, err);
 }
 
-static bool read_table(struct reading *reading, const struct source *source,
+static bool read_table(struct stage_reading *reading, const struct source *source,
                        enum csv_dialect dialect, struct error *err)
 {
     struct csv *csv = csv_open(source->spec, dialect, reading->stage->max_record, err);
@@ -172,10 +162,12 @@ static bool read_table(struct reading *reading, const struct source *source,
     return ok;
 }
 
-static bool read_file(struct reading *reading, struct source *source, struct error *err)
+static bool read_file(struct stage_reading *reading, struct source *source, struct error *err)
 {
     int64_t before = reading->stage->counts.staged;
     bool ok = false;
+    reading->fixed.clock = source->clock;
+    reading->fixed.read_time = source->clock;
     switch (stage_format(reading->stage->options->format, source->spec)) {
     case STAGE_NDJSON: ok = read_documents(reading, source, err); break;
     case STAGE_CSV: ok = read_table(reading, source, CSV_COMMA, err); break;
@@ -190,7 +182,7 @@ bool stage_read_files(struct stage *stage, struct error *err)
 {
     bool ok = false;
     int64_t rows;
-    struct reading reading = {
+    struct stage_reading reading = {
         .stage = stage,
         .reader = field_reader_new(stage->feed),
         .fixed = {.batch_id = stage->batch->id,
@@ -200,18 +192,17 @@ bool stage_read_files(struct stage *stage, struct error *err)
                   .is_window = stage->is_filtered},
         .last_sign = clock_monotonic(),
     };
+    str_init(&reading.failed);
     stage->rejects = reject_open(err);
     if (!stage->rejects)
         goto done;
     reading.copy = copy_open(stage->db, stage->feed->stage, NULL, err);
     if (!reading.copy)
         goto done;
-    for (size_t i = 0; i < stage->sources.count; i++) {
-        reading.fixed.clock = stage->sources.items[i].clock;
-        reading.fixed.read_time = stage->sources.items[i].clock;
-        if (!read_file(&reading, &stage->sources.items[i], err))
+    for (size_t i = 0; i < stage->sources.count; i++)
+        if (!(stage->options->replay_rejects ? stage_replay(&reading, err)
+                                             : read_file(&reading, &stage->sources.items[i], err)))
             goto done;
-    }
     if (!copy_end(reading.copy, &rows, err))
         goto done;
     if (rows != stage->counts.staged) {
@@ -221,9 +212,11 @@ bool stage_read_files(struct stage *stage, struct error *err)
         goto done;
     }
     ok = reject_is_within(&stage->budget, stage->counts.rejected, stage->counts.read, true, err) &&
-         reject_write(stage->rejects, stage->db, stage->batch, -1, err);
+         reject_write(stage->rejects, stage->db, stage->batch, -1, err) &&
+         (!stage->options->replay_rejects || stage_close_replayed(&reading, err));
 done:
     copy_close(reading.copy);
     field_reader_free(reading.reader);
+    str_release(&reading.failed);
     return ok;
 }

@@ -4,8 +4,10 @@
  * the next piece is taken, so libpq holds one piece at most.
  *
  * libpq looks at a refusal in the middle of a COPY only when the COPY is ended.
- * But sessions are sent errors alone (db.c): any word of the server while it takes our rows is a
- * refusal, and the COPY is ended at once instead of sending the rest in vain.
+ * But sessions are sent errors alone (db.c): any word of the server while it
+ * takes our rows is a refusal, and the COPY is ended at once instead of sending
+ * the rest in vain. libpq reads that word itself, out of our sight, when it
+ * meets a full socket; so a piece is small enough for any socket that poll calls writable.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -13,7 +15,8 @@
 #include "base/clock.h"
 #include "io/db_private.h"
 
-#define PIECE 65536
+/* With the 5 bytes of its head two blocks of libpq's, which are sent at once. */
+#define PIECE (2 * 8192 - 5)
 
 static bool start(struct db *db, const struct sql *sql, const struct db_value *values,
                   enum db_copying wanted, struct error *err)
@@ -66,17 +69,18 @@ static bool refuse(struct db *db, struct error *err)
 
 static bool put_piece(struct db *db, const char *bytes, size_t length, struct error *err)
 {
-    short revents;
-    if (!db_wait(db, POLLIN, 0, &revents, err))
-        return false;
-    if (revents & (POLLIN | POLLERR | POLLHUP) || PQputCopyData(db->conn, bytes, (int)length) <= 0)
-        return refuse(db, err);
-    while (PQflush(db->conn) > 0) {
+    bool is_put = false;
+    do {
+        short revents;
         if (!db_wait(db, POLLIN | POLLOUT, -1, &revents, err))
             return false;
-        if (revents & (POLLIN | POLLERR | POLLHUP))
+        /* libpq takes and drops what is put on a broken connection, so that is asked for. */
+        if (revents & (POLLIN | POLLERR | POLLHUP) || PQstatus(db->conn) == CONNECTION_BAD)
             return refuse(db, err);
-    }
+        if (!is_put && PQputCopyData(db->conn, bytes, (int)length) <= 0)
+            return refuse(db, err); /* uncovered: no memory, or lost since the line above */
+        is_put = true;
+    } while (PQflush(db->conn) > 0);
     return true;
 }
 

@@ -9,8 +9,9 @@
 
 #include "etl_world.h"
 
-#define FORM(id, user, time)                                                                       \
-    "{\"form_id\":\"" id "\",\"domain\":\"d\",\"app_id\":\"a\",\"xmlns\":\"x\",\"user_id\":\"" user \
+#define FORM(id, user, time)                                                   \
+    "{\"form_id\":\"" id                                                       \
+    "\",\"domain\":\"d\",\"app_id\":\"a\",\"xmlns\":\"x\",\"user_id\":\"" user \
     "\",\"received_on\":\"" time "\"}\n"
 #define BAD_FORM "{\"form_id\":\"bad\",\"received_on\":\"soon\",\"password\":\"s3cret\"}\n"
 
@@ -28,11 +29,12 @@ static inline const char *make_form_source(void)
 static inline void add_source_form(const char *id, const char *received_on)
 {
     char text[512];
-    snprintf(text, sizeof text,
-             "INSERT INTO public.form_processor_xforminstancesql (form_id, domain, app_id, xmlns, user_id,"
-             " received_on, server_modified_on, state)"
-             " VALUES ('%s', 'd', 'a', 'x', 'u1', %s, %s, 1)",
-             id, received_on, received_on);
+    snprintf(
+        text, sizeof text,
+        "INSERT INTO public.form_processor_xforminstancesql (form_id, domain, app_id, xmlns, user_id,"
+        " received_on, server_modified_on, state)"
+        " VALUES ('%s', 'd', 'a', 'x', 'u1', %s, %s, 1)",
+        id, received_on, received_on);
     world_source_sql(text);
 }
 

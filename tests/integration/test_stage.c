@@ -43,13 +43,15 @@ static void a_file_is_staged_and_its_batch_waits_for_the_transform(void **state)
     assert_int_equal(world_count("bytes_read"), strlen(TWO_FORMS));
     assert_int_equal(world_count("attempt"), 1);
     assert_staged("2");
-    assert_value("SELECT concat_ws(' ', state, kind, read_number, own_times, rows_read, rows_staged,"
-                 " rows_rejected, rows_skipped, since) FROM etl.batch",
-                 "staged incremental 1 t 2 2 0 0 -infinity");
+    assert_value(
+        "SELECT concat_ws(' ', state, kind, read_number, own_times, rows_read, rows_staged,"
+        " rows_rejected, rows_skipped, since) FROM etl.batch",
+        "staged incremental 1 t 2 2 0 0 -infinity");
     assert_value("SELECT rows_staged || ' ' || has_watermark FROM etl.batch_source", "2 false");
-    assert_value("SELECT string_agg(line_no || ' ' || read_number || ' ' || batch_id, ', ' ORDER BY line_no)"
-                 " FROM staging.form",
-                 "1 1 1, 2 1 1");
+    assert_value(
+        "SELECT string_agg(line_no || ' ' || read_number || ' ' || batch_id, ', ' ORDER BY line_no)"
+        " FROM staging.form",
+        "1 1 1, 2 1 1");
 }
 
 static void nothing_in_a_file_completes_the_batch(void **state)
@@ -110,8 +112,9 @@ static void a_check_needs_no_warehouse(void **state)
 static void a_size_has_a_unit_or_none(void **state)
 {
     static const char *const right[] = {"1", "65536", "64KiB", "16MiB", "1GiB"};
-    static const char *const wrong[] = {"",    "0",     "-1",   "x",    "1kb", "1 MiB",
-                                        "+1",  "1.5MiB", "MiB", "99999999999999999999", "1073741824"};
+    static const char *const wrong[] = {"",          "0",  "-1",     "x",   "1kb",
+                                        "1 MiB",     "+1", "1.5MiB", "MiB", "99999999999999999999",
+                                        "1073741824"};
     (void)state;
     for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
         struct stage_options options = world_options("a.ndjson");
@@ -165,7 +168,8 @@ static void staging_that_was_lost_is_staged_again(void **state)
     world_sql("DELETE FROM staging.form WHERE line_no = 1");
     world_load("form", path, "done");
     assert_staged("2");
-    assert_value("SELECT concat_ws(' ', id, attempt, read_number, state) FROM etl.batch", "1 2 2 staged");
+    assert_value("SELECT concat_ws(' ', id, attempt, read_number, state) FROM etl.batch",
+                 "1 2 2 staged");
 }
 
 static void what_failed_is_tried_again_in_the_same_batch(void **state)
@@ -190,9 +194,10 @@ static void another_attempt_that_lives_is_waited_for(void **state)
     (void)state;
     world.common.run_key = "k";
     world_load("form", path, "done");
-    world_sql("TRUNCATE staging.form; UPDATE etl.batch_step SET ended_at = NULL, outcome = NULL,"
-              " backend = pg_backend_pid(), backend_start = (SELECT a.backend_start FROM pg_stat_activity a"
-              " WHERE a.pid = pg_backend_pid())");
+    world_sql(
+        "TRUNCATE staging.form; UPDATE etl.batch_step SET ended_at = NULL, outcome = NULL,"
+        " backend = pg_backend_pid(), backend_start = (SELECT a.backend_start FROM pg_stat_activity a"
+        " WHERE a.pid = pg_backend_pid())");
     world.common.lock_timeout = CLOCK_SECOND / 5;
     fail_to_stage("form", world_options(path), STATUS_TEMPORARY, "held by another attempt");
     assert_staged("0");
@@ -206,8 +211,9 @@ static void a_twin_that_staged_it_meanwhile_is_answered_from(void **state)
     world.common.run_key = "k";
     world_load("form", path, "done");
     world_sql("UPDATE etl.batch SET state = 'open', staged_at = NULL");
-    world_replace("holder", "WITH twin AS (UPDATE etl.batch SET state = 'staged', staged_at = now())"
-                            " SELECT false AS is_alive");
+    world_replace("holder",
+                  "WITH twin AS (UPDATE etl.batch SET state = 'staged', staged_at = now())"
+                  " SELECT false AS is_alive");
     world_load("form", path, "already-done");
     assert_value("SELECT attempt FROM etl.batch", "1");
     assert_staged("2");
@@ -224,7 +230,8 @@ static void a_batch_that_is_over_meanwhile_is_answered_from_or_left(void **state
                             " SELECT false AS is_alive");
     world_load("form", path, "already-done");
 
-    world_sql("UPDATE etl.batch SET state = 'staged'; UPDATE etl.batch_step SET outcome = 'failed'");
+    world_sql(
+        "UPDATE etl.batch SET state = 'staged'; UPDATE etl.batch_step SET outcome = 'failed'");
     world_replace("holder", "WITH twin AS (UPDATE etl.batch SET state = 'superseded')"
                             " SELECT false AS is_alive");
     fail_to_stage("form", world_options(path), STATUS_TEMPORARY, "superseded meanwhile");
@@ -341,6 +348,7 @@ static const char *spec, *path;
 
 static void prepare(void)
 {
+    world_replace(NULL, NULL);
     world_sql("TRUNCATE etl.batch, etl.batch_step, etl.batch_source, etl.batch_consumption,"
               " etl.rejected_row, etl.pending_unit RESTART IDENTITY; TRUNCATE staging.form;"
               " UPDATE etl.workflow SET read_number = 0");
@@ -436,8 +444,9 @@ static void prepare_twin(void)
 {
     prepare_done();
     world_sql("UPDATE etl.batch SET state = 'open', staged_at = NULL");
-    world_replace("holder", "WITH twin AS (UPDATE etl.batch SET state = 'staged', staged_at = now())"
-                            " SELECT false AS is_alive");
+    world_replace("holder",
+                  "WITH twin AS (UPDATE etl.batch SET state = 'staged', staged_at = now())"
+                  " SELECT false AS is_alive");
 }
 
 static void wherever_it_fails_a_twins_work_is_found(void **state)

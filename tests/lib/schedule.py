@@ -93,9 +93,9 @@ class Schedule:
 
     # ---- loads ----
 
-    def new_load(self):
+    def new_load(self, feed=None):
         rng, hq = self.rng, self.hq
-        feed = rng.choice(["form"] * 4 + ["synclog", "synclog", "location", "user", "group", "domain", "application"])
+        feed = feed or rng.choice(["form"] * 4 + ["synclog", "synclog", "location", "user", "group", "domain", "application"])
         key = f"k{len(self.loads) + 1}"
         window = None
         options = []
@@ -208,8 +208,8 @@ class Schedule:
     def transform_command(feed, batch):
         return ["transform-fact" if feed in factline.FACTS else "transform-dim", feed, "--batch-id", str(batch)]
 
-    def transform(self):
-        waiting = self.staged()
+    def transform(self, only=None):
+        waiting = [item for item in self.staged() if only in (None, item[0])]
         if waiting:
             feed, batch = self.rng.choice(waiting)
             self.tell(f"transform {feed} {batch}")
@@ -240,6 +240,17 @@ class Schedule:
             self.tell(f"once more {options}")
             self.load(load, *options)
 
+    def back_and_forth(self):
+        """A change, a load, the change taken back, a load; the transforms in any order, or later."""
+        take_back = self.hq.there_and_back()
+        self.load(self.new_load("form"))
+        take_back()
+        self.load(self.new_load("form"))
+        for _ in range(self.rng.randint(0, 2)):
+            self.transform("form")
+        if self.rng.random() < 0.5:
+            self.derive()
+
     def lose_staging(self):
         feed = self.rng.choice(sorted(KEY))
         self.tell(f"staging of {feed} is lost")
@@ -269,11 +280,11 @@ class Schedule:
         return oracle.compare(self.sql, self.records(), self.mentioned, tables)
 
     def run(self, length):
-        actions = ([self.load] * 6 + [self.transform] * 6 + [self.derive] * 3 + [self.together] * 2 +
+        actions = ([self.load] * 6 + [self.transform] * 7 + [self.derive] * 4 + [self.back_and_forth] * 3 + [self.together] * 2 +
                    [self.repeat_old] * 2 + [self.lose_staging, self.clear, self.check_all, self.check_derived])
-        self.hq.live(self.rng.randint(0, 60))
+        self.hq.live(self.rng.randint(0, 30))
         for _ in range(length):
-            self.hq.live(self.rng.choice([0, 1, 3, 9]))
+            self.hq.live(self.rng.choice([0, 1, 2, 5]))
             self.rng.choice(actions)()
         self.settle()
         self.converge()

@@ -109,7 +109,8 @@ CREATE TABLE etl.batch_consumption (
     PRIMARY KEY (consumer, source_batch_id)
 );
 
--- Records that could not be staged. Readable by the loader alone: bytes are personal data.
+-- Records that could not be staged. Readable by the loader alone: bytes are personal data. A table's
+-- record (CSV, TSV) cannot be read again without its header, so it is not replayed.
 CREATE TABLE etl.rejected_row (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     batch_id bigint NOT NULL REFERENCES etl.batch (id),
@@ -121,6 +122,7 @@ CREATE TABLE etl.rejected_row (
     bytes bytea NOT NULL,
     full_length bigint NOT NULL,
     sha256 text,
+    is_table boolean NOT NULL DEFAULT false,
     rejected_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     replayed_batch_id bigint REFERENCES etl.batch (id)
 );

@@ -96,7 +96,7 @@ static void refuse_without_reading(int fd)
         _exit(0);
     fake_error(fd, "ERROR", "53100", "s3cret", "", 0);
     fake_read(fd, 4); /* the rest of the first message's head */
-    fake_read(fd, 65536);
+    fake_read(fd, 2 * 8192 - 5);
     fake_read_message(fd, "f");
     fake_ready(fd, 'I');
     fake_wait_for_end(fd);
