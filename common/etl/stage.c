@@ -168,6 +168,10 @@ static bool load(struct stage *stage, int64_t behind, int64_t started, struct re
     bool is_done;
     struct batch *batch = stage->batch;
     bool is_extract = strcmp(batch->fingerprint, STAGE_EXTRACT) == 0;
+    if (is_extract && stage->sources.are_servers)
+        return error_set(err, STATUS_USAGE,
+                         "batch \"%s\" was opened for an extract; give its file by --source",
+                         batch->id_text);
     if (!is_extract && !source_list_restore(&stage->sources, stage->db, batch, err))
         return false;
     if (!source_list_open(&stage->sources, err) ||

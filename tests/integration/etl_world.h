@@ -40,6 +40,9 @@ struct world {
 };
 extern struct world world;
 
+/* Removes all batches and what belongs to them; ids begin with 1 again. */
+void world_empty_ledger(void);
+
 /* A session more, which the test closes. */
 struct db *world_open(void);
 

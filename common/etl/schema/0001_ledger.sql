@@ -191,7 +191,12 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'not a partitioned fact of the warehouse; report it' USING ERRCODE = 'FL070';
     END IF;
-    IF to_regclass(format('warehouse.%I', child)) IS NOT NULL THEN
+    -- The catalogue is asked by a query: after the wait, a name looked up before is answered from a
+    -- cache that does not know yet what the other session made.
+    IF EXISTS (SELECT
+                 FROM pg_class AS class
+                WHERE class.relnamespace = 'warehouse'::regnamespace
+                  AND class.relname = child) THEN
         RETURN false;
     END IF;
     EXECUTE format('CREATE TABLE warehouse.%I (LIKE warehouse.%I INCLUDING ALL) WITH (fillfactor = 75)',
