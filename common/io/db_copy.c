@@ -75,7 +75,7 @@ static bool put_piece(struct db *db, const char *bytes, size_t length, struct er
         if (!db_wait(db, POLLIN | POLLOUT, -1, &revents, err))
             return false;
         /* libpq takes and drops what is put on a broken connection, so that is asked for. */
-        if (revents & (POLLIN | POLLERR | POLLHUP) || PQstatus(db->conn) == CONNECTION_BAD)
+        if (revents & (POLLIN | POLLERR | POLLHUP) || PQsocket(db->conn) < 0)
             return refuse(db, err);
         if (!is_put && PQputCopyData(db->conn, bytes, (int)length) <= 0)
             return refuse(db, err); /* uncovered: no memory, or lost since the line above */

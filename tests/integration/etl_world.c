@@ -23,7 +23,7 @@
 
 #define KEPT 10 /* texts of world_value */
 #define SESSIONS 4
-#define FILES 64
+#define FILES 512
 
 struct world world;
 

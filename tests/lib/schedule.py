@@ -283,9 +283,14 @@ class Schedule:
         actions = ([self.load] * 6 + [self.transform] * 7 + [self.derive] * 4 + [self.back_and_forth] * 3 + [self.together] * 2 +
                    [self.repeat_old] * 2 + [self.lose_staging, self.clear, self.check_all, self.check_derived])
         self.hq.live(self.rng.randint(0, 30))
+        if self.rng.random() < 0.8:  # else the first derived run finds more than one batch
+            self.load(self.new_load("form"))
+            self.settle()
         for _ in range(length):
             self.hq.live(self.rng.choice([0, 1, 2, 5]))
             self.rng.choice(actions)()
+            if self.rng.random() < 0.2:
+                self.check_all()
         self.settle()
         self.converge()
 

@@ -40,7 +40,8 @@ COPY (
                   build_id::text AS build_id, state::bigint AS state
              FROM public.form_processor_xforminstancesql
             WHERE (SELECT run.since FROM run) = '-infinity'
-              AND received_on <= (SELECT run.until FROM run)
+              AND (received_on <= (SELECT run.until FROM run)
+                   OR server_modified_on <= (SELECT run.until FROM run))
             UNION ALL
            SELECT id::bigint, form_id::text, domain::text, app_id::text, xmlns::text,
                   user_id::text, received_on, deleted_on, edited_on, server_modified_on,
