@@ -41,20 +41,22 @@ static bool spells(const struct csv_cell *cell, const char *const *words)
     return false;
 }
 
-struct json_value value_of_cell(const struct field *field, const struct csv_cell *cell)
+const char *value_read_cell(const struct field *field, const struct csv_cell *cell,
+                            struct json_value *json)
 {
     static const char *const yes[] = {"t", "true", "1", NULL};
     static const char *const no[] = {"f", "false", "0", NULL};
-    struct json_value json = {.type = JSON_STRING, .text = cell->text, .length = cell->length};
-    if (cell->is_null)
-        json.type = JSON_NULL;
-    else if (field->type == FIELD_INTEGER || field->type == FIELD_DECIMAL)
-        json.type = JSON_NUMBER;
-    else if (field->type == FIELD_BOOLEAN && spells(cell, yes))
-        json.type = JSON_TRUE;
-    else if (field->type == FIELD_BOOLEAN && spells(cell, no))
-        json.type = JSON_FALSE;
-    return json;
+    *json = (struct json_value){.type = JSON_STRING, .text = cell->text, .length = cell->length};
+    if (cell->is_null) {
+        json->type = JSON_NULL;
+    } else if (field->type == FIELD_INTEGER || field->type == FIELD_DECIMAL) {
+        json->type = JSON_NUMBER;
+    } else if (field->type == FIELD_BOOLEAN) {
+        json->type = spells(cell, yes) ? JSON_TRUE : JSON_FALSE;
+        if (json->type == JSON_FALSE && !spells(cell, no))
+            return "bad_boolean";
+    }
+    return NULL;
 }
 
 void value_choose(struct value *value, const struct json_value *alternatives, size_t count)
@@ -344,7 +346,7 @@ const char *value_put(const struct value *value, struct value_buffer *buffer, st
         return put_decimal(value, buffer, copy);
     if (type == FIELD_BOOLEAN) {
         if (!is_boolean(&value->json))
-            return value->json.type == JSON_STRING ? "bad_boolean" : "wrong_type";
+            return "wrong_type";
         copy_bool(copy, value->json.type == JSON_TRUE);
     } else if (value->has_time) {
         copy_time(copy, value->time);

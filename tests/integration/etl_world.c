@@ -143,12 +143,11 @@ void world_reconnect(void)
 
 void world_empty_ledger(void)
 {
-    run_sql(outside.admin,
-            "DELETE FROM etl.pending_unit; DELETE FROM etl.rejected_row;"
-            "DELETE FROM etl.batch_consumption; DELETE FROM etl.batch_step;"
-            "DELETE FROM etl.batch_source; DELETE FROM etl.batch;"
-            "UPDATE etl.workflow SET read_number = 0 WHERE read_number <> 0;"
-            "SELECT setval(pg_get_serial_sequence('etl.batch', 'id'), 1, false)");
+    run_sql(outside.admin, "DELETE FROM etl.pending_unit; DELETE FROM etl.rejected_row;"
+                           "DELETE FROM etl.batch_consumption; DELETE FROM etl.batch_step;"
+                           "DELETE FROM etl.batch_source; DELETE FROM etl.batch;"
+                           "UPDATE etl.workflow SET read_number = 0 WHERE read_number <> 0;"
+                           "SELECT setval(pg_get_serial_sequence('etl.batch', 'id'), 1, false)");
 }
 
 /* DELETE, since TRUNCATE takes its time for tables as small as these. */

@@ -90,9 +90,10 @@ static void the_first_run_starts_from_all_facts(void **state)
     assert_value("SELECT string_agg(concat_ws(' ', consumer, source_batch_id, batch_id), ', '"
                  " ORDER BY source_batch_id) FROM etl.batch_consumption",
                  "app_status_form 1 3, app_status_form 2 3");
-    assert_value("SELECT concat_ws(' ', workflow, state, fingerprint, until = (SELECT max(until) FROM etl.batch"
-                 " WHERE workflow = 'form')) FROM etl.batch WHERE id = 3",
-                 "app_status_form complete unconsumed t");
+    assert_value(
+        "SELECT concat_ws(' ', workflow, state, fingerprint, until = (SELECT max(until) FROM etl.batch"
+        " WHERE workflow = 'form')) FROM etl.batch WHERE id = 3",
+        "app_status_form complete unconsumed t");
     assert_value("SELECT step || ' ' || outcome FROM etl.batch_step WHERE batch_id = 3",
                  "app-status-from-fact done");
 }
@@ -269,8 +270,8 @@ static void a_busy_target_is_waited_for_but_not_for_ever(void **state)
     (void)state;
     add_forms(TWO_FORMS);
     int other = world_session(false);
-    world_session_sql(other,
-                      "BEGIN; SELECT FROM etl.target WHERE name = 'warehouse.app_status_fact' FOR UPDATE");
+    world_session_sql(
+        other, "BEGIN; SELECT FROM etl.target WHERE name = 'warehouse.app_status_fact' FOR UPDATE");
     world.common.lock_timeout = CLOCK_SECOND / 5;
     world_reconnect();
     assert_false(derive(everything));

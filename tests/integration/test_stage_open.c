@@ -54,7 +54,8 @@ static void a_fingerprint_is_feed_sources_format_and_explicit_window(void **stat
     assert_alike(&plain, &changed, false);
     changed = (struct stage_options){.sources = {both, 2}};
     assert_alike(&plain, &changed, false);
-    changed = (struct stage_options){.sources = {same, 1}, .window = {.has_window = true, .until = 1}};
+    changed =
+        (struct stage_options){.sources = {same, 1}, .window = {.has_window = true, .until = 1}};
     assert_alike(&plain, &changed, false);
     struct stage_options later = changed;
     later.window.until = 2;
@@ -212,10 +213,11 @@ static void a_twin_with_other_sources_is_told(void **state)
     (void)state;
     world.common.run_key = "k";
     /* The twin opens its batch between our look and our insert. */
-    world_replace("warehouse_clock",
-                  "WITH twin AS (INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until)"
-                  " VALUES ('form', 'k', 'other', 'incremental', '-infinity', 'now')"
-                  " ON CONFLICT DO NOTHING) SELECT clock_timestamp() AS clock");
+    world_replace(
+        "warehouse_clock",
+        "WITH twin AS (INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until)"
+        " VALUES ('form', 'k', 'other', 'incremental', '-infinity', 'now')"
+        " ON CONFLICT DO NOTHING) SELECT clock_timestamp() AS clock");
     assert_false(world_stage("form", world_options(world_file(TWO_FORMS))));
     assert_failed(STATUS_USAGE, "pass --run-key");
     assert_value("SELECT state || ' ' || attempt FROM etl.batch", "open 0");

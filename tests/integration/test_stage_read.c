@@ -74,8 +74,9 @@ static void later_files_have_later_lines(void **state)
     (void)state;
     options.sources = (struct task_list){.items = paths, .count = 2};
     assert_true(world_stage("form", options));
-    assert_value("SELECT string_agg(form_id || ' ' || line_no, ', ' ORDER BY line_no) FROM staging.form",
-                 "f1 1, f2 3");
+    assert_value(
+        "SELECT string_agg(form_id || ' ' || line_no, ', ' ORDER BY line_no) FROM staging.form",
+        "f1 1, f2 3");
     assert_value("SELECT string_agg(rows_staged::text, ' ' ORDER BY source LIKE '%x', rows_staged)"
                  " FROM etl.batch_source",
                  "1 1");
@@ -100,7 +101,7 @@ static void an_explicit_window_filters_files(void **state)
 static void a_reject_is_kept_and_the_load_goes_on(void **state)
 {
     const char *path = world_file(FORM("f1", "u", "2024-01-05") BAD_FORM "{\"results\":[\n"
-                                  "{\"results\":[\n");
+                                                                         "{\"results\":[\n");
     (void)state;
     log_open("load-staging", LOG_WARNING); /* a wrapper is told once */
     world_load("form", path, "done");
@@ -108,17 +109,18 @@ static void a_reject_is_kept_and_the_load_goes_on(void **state)
     assert_int_equal(world_count("rows_read"), 4);
     assert_int_equal(world_count("rows_staged"), 1);
     assert_int_equal(world_count("rows_rejected"), 3);
-    assert_value("SELECT string_agg(concat_ws(' ', feed, position, column_name, reason), ', ' ORDER BY id)"
-                 " FROM etl.rejected_row",
-                 "form 2 received_on bad_timestamp, form 3  wrapped_document, form 4  wrapped_document");
-    assert_value("SELECT convert_from(bytes, 'UTF8') LIKE '%s3cret%' FROM etl.rejected_row LIMIT 1", "f");
+    assert_value(
+        "SELECT string_agg(concat_ws(' ', feed, position, column_name, reason), ', ' ORDER BY id)"
+        " FROM etl.rejected_row",
+        "form 2 received_on bad_timestamp, form 3  wrapped_document, form 4  wrapped_document");
+    assert_value("SELECT convert_from(bytes, 'UTF8') LIKE '%s3cret%' FROM etl.rejected_row LIMIT 1",
+                 "f");
 }
 
 static void a_longer_record_than_allowed_is_rejected(void **state)
 {
-    struct stage_options options =
-        world_options(world_file(FORM("f1", "u", "2024-01-05") FORM("f2", "u-with-a-longer-name-than-others",
-                                                                    "2024-01-05")));
+    struct stage_options options = world_options(world_file(FORM("f1", "u", "2024-01-05") FORM(
+        "f2", "u-with-a-longer-name-than-others", "2024-01-05")));
     (void)state;
     options.max_record = "100";
     assert_true(world_stage("form", options));
@@ -162,7 +164,8 @@ static void a_sample_that_cannot_be_kept_hides_no_cause(void **state)
 static void a_file_that_is_missing_is_told(void **state)
 {
     (void)state;
-    fail_to_load(world_options("/tmp/factline-no-such-folder/forms.ndjson"), STATUS_IO, "forms.ndjson");
+    fail_to_load(world_options("/tmp/factline-no-such-folder/forms.ndjson"), STATUS_IO,
+                 "forms.ndjson");
     assert_value("SELECT state FROM etl.batch", "failed");
 }
 
@@ -215,8 +218,10 @@ static void a_window_of_a_server_is_relayed(void **state)
     assert_int_equal(world_count("rows_staged"), 2);
     assert_int_equal(world_count("rows_rejected"), 1);
     assert_true(world_count("bytes_read") > 0);
-    assert_value("SELECT concat_ws(' ', own_times, kind, state) FROM etl.batch", "f incremental staged");
-    assert_value("SELECT count(*) FROM staging.form JOIN etl.batch_source ON clock = version_time", "2");
+    assert_value("SELECT concat_ws(' ', own_times, kind, state) FROM etl.batch",
+                 "f incremental staged");
+    assert_value("SELECT count(*) FROM staging.form JOIN etl.batch_source ON clock = version_time",
+                 "2");
     assert_value("SELECT concat_ws(' ', feed, column_name, reason) FROM etl.rejected_row",
                  "form received_on time_out_of_range");
 
@@ -235,11 +240,12 @@ static void a_shard_without_a_window_is_left_alone(void **state)
     const char *specs[] = {spec, second};
     snprintf(second, sizeof second, "%s dbname=postgres", spec); /* it has no such tables */
     options.sources = (struct task_list){.items = specs, .count = 2};
-    world_sql("WITH batch AS (INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until,"
-              " state) VALUES ('form', 'before', '', 'incremental', '-infinity', 'now', 'complete')"
-              " RETURNING id) INSERT INTO etl.batch_source (batch_id, source, has_watermark, since, until)"
-              " SELECT id, current_setting('unix_socket_directories') || ':' || current_setting('port')"
-              " || '/postgres', true, '-infinity', now() + interval '1 hour' FROM batch");
+    world_sql(
+        "WITH batch AS (INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until,"
+        " state) VALUES ('form', 'before', '', 'incremental', '-infinity', 'now', 'complete')"
+        " RETURNING id) INSERT INTO etl.batch_source (batch_id, source, has_watermark, since, until)"
+        " SELECT id, current_setting('unix_socket_directories') || ':' || current_setting('port')"
+        " || '/postgres', true, '-infinity', now() + interval '1 hour' FROM batch");
     assert_true(world_stage("form", options) || (print_error("%s\n", world.err.message), false));
     assert_int_equal(world_count("rows_staged"), 1);
 }

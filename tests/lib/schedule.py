@@ -99,8 +99,9 @@ class Schedule:
         key = f"k{len(self.loads) + 1}"
         window = None
         options = []
-        if rng.random() < 0.2:
-            window = tuple(sorted([hq.past(), rng.choice([hq.past(), hq.now()])]))
+        if rng.random() < 0.25:
+            moments = [hq.past(), hq.past(), hq.now(), hq.now()] + hq.moments[-10:]
+            window = tuple(sorted(rng.sample(moments, 2)))
             if window[0] == window[1]:
                 window = None
             else:

@@ -178,12 +178,13 @@ static void a_reject_is_written_with_all_that_is_known(void **state)
     assert_int_equal(reject_count(world->spool), 3);
     assert_true(write_all(world, -1));
     assert_int_equal(fake_copy_count(world->copy), 3);
-    assert_string_equal(fake_copy_row(world->copy, 0),
-                        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'{\"name\":1}' 10 null");
+    assert_string_equal(
+        fake_copy_row(world->copy, 0),
+        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'{\"name\":1}' 10 null false");
     assert_string_equal(fake_copy_row(world->copy, 1),
-                        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'{\xff' 2 null");
+                        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'{\xff' 2 null false");
     assert_string_equal(fake_copy_row(world->copy, 2),
-                        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'' 0 null");
+                        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'' 0 null false");
 }
 
 static void secrets_are_blanked_where_the_record_parsed(void **state)
@@ -231,7 +232,7 @@ static void up_to_a_mebibyte_is_kept_whole(void **state)
     assert_true(write_all(world, -1));
     const char *row = fake_copy_row(world->copy, 0);
     assert_int_equal(kept_bytes(row), MIB);
-    assert_string_equal(row + strlen(row) - 12, "1048576 null");
+    assert_string_equal(row + strlen(row) - 18, "1048576 null false");
     free(text);
 }
 
@@ -245,7 +246,7 @@ static void a_longer_record_is_its_head_its_length_and_its_digest(void **state)
     const char *row = fake_copy_row(world->copy, 0);
     assert_int_equal(kept_bytes(row), FILE_HEAD);
     file_sha256(text, MIB + 1, hex);
-    snprintf(end, sizeof end, "1048577 '%s'", hex);
+    snprintf(end, sizeof end, "1048577 '%s' false", hex);
     assert_string_equal(row + strlen(row) - strlen(end), end);
     assert_non_null(strstr(fake_copy_row(world->copy, 1), "x'{}'"));
     free(text);
@@ -262,7 +263,7 @@ static void a_line_beyond_the_limit_has_the_digest_that_was_taken_while_reading(
     assert_true(write_all(world, -1));
     assert_string_equal(fake_copy_row(world->copy, 0),
                         "42 'form' '-' 3 '' 'too_long' x'head' 99999999 "
-                        "'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff'");
+                        "'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff' false");
 }
 
 static void a_limit_keeps_the_first(void **state)
