@@ -84,6 +84,12 @@ void field_reader_free(struct field_reader *reader)
     free(reader);
 }
 
+/* What a reject is told by: a text of the declaration, which outlives the reader. */
+static const char *name_of(const struct field *field)
+{
+    return field->column ? field->column : field->path;
+}
+
 /* Chooses the values and reads the times; *version is the greatest modification time. */
 static const char *look(struct field_reader *reader, const struct field_batch *batch,
                         const struct json_value *values, int64_t *version, const char **column)
@@ -93,7 +99,7 @@ static const char *look(struct field_reader *reader, const struct field_batch *b
         struct slot *slot = &reader->slots[i];
         struct value *value = &slot->value;
         const struct field *field = value->field;
-        *column = field->column ? field->column : field->path;
+        *column = name_of(field);
         value_choose(value, values + slot->first, slot->count);
         if (!value_is_there(&value->json) && (field->required || field->is_key))
             return "missing_field";
@@ -262,7 +268,7 @@ enum field_taken field_read_cells(struct field_reader *reader, const struct fiel
                 reject->reason =
                     value_read_cell(slot->value.field, &cells[column], &reader->cells[path]);
             if (reject->reason) {
-                reject->column = reader->paths[path];
+                reject->column = name_of(slot->value.field);
                 return FIELD_REJECTED;
             }
         }

@@ -177,6 +177,13 @@ static const char *put_text(const struct value *value, struct value_buffer *buff
     return NULL;
 }
 
+/* A cell of a table may be empty, or a sign alone. */
+static bool ends_in_digit(const struct json_value *json)
+{
+    return json->length > 0 && json->text[json->length - 1] >= '0' &&
+           json->text[json->length - 1] <= '9';
+}
+
 static const char *put_integer(const struct value *value, struct copy *copy)
 {
     const struct field *field = value->field;
@@ -184,7 +191,7 @@ static const char *put_integer(const struct value *value, struct copy *copy)
     if (value->json.type != JSON_NUMBER)
         return "wrong_type";
     bool has_range = field->minimum != 0 || field->maximum != 0;
-    if (!json_integer(&value->json, &number) ||
+    if (!ends_in_digit(&value->json) || !json_integer(&value->json, &number) ||
         (has_range && (number < field->minimum || number > field->maximum)))
         return "bad_integer";
     copy_int(copy, number);

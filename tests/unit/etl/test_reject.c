@@ -266,6 +266,30 @@ static void a_line_beyond_the_limit_has_the_digest_that_was_taken_while_reading(
                         "'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff' false");
 }
 
+static void a_record_of_a_table_is_marked(void **state)
+{
+    struct world *world = *state;
+    const struct file_line line = {.text = "1,2", .length = 3, .number = 2, .full_length = 3};
+    const struct field_reject reject = {.reason = "field_count", .column = "", .is_table = true};
+    assert_true(reject_add(world->spool, "t.csv", &line, &reject, &world->err));
+    assert_true(write_all(world, -1));
+    assert_string_equal(fake_copy_row(world->copy, 0),
+                        "42 'form' 't.csv' 2 '' 'field_count' x'1,2' 3 null true");
+}
+
+static void kept_bytes_come_back_from_their_digits(void **state)
+{
+    struct str bytes;
+    (void)state;
+    str_init(&bytes);
+    reject_add_bytes("", &bytes);
+    assert_int_equal(bytes.length, 0);
+    reject_add_bytes("7b00ff0a", &bytes);
+    assert_int_equal(bytes.length, 4);
+    assert_memory_equal(bytes.text, "{\0\xff\n", 4);
+    str_release(&bytes);
+}
+
 static void a_limit_keeps_the_first(void **state)
 {
     struct world *world = *state;
@@ -357,6 +381,8 @@ int main(void)
         TEST(up_to_a_mebibyte_is_kept_whole),
         TEST(a_longer_record_is_its_head_its_length_and_its_digest),
         TEST(a_line_beyond_the_limit_has_the_digest_that_was_taken_while_reading),
+        TEST(a_record_of_a_table_is_marked),
+        cmocka_unit_test(kept_bytes_come_back_from_their_digits),
         TEST(a_limit_keeps_the_first),
         TEST(no_reject_needs_no_copy),
         TEST(a_copy_that_fails_is_told),

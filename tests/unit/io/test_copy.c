@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* link: -Wl,--wrap=db_copy_in,--wrap=db_copy_put,--wrap=db_copy_in_end */
 /* link: -Wl,--wrap=db_copy_out,--wrap=db_copy_get,--wrap=db_copy_out_end */
+/* link: -Wl,--wrap=clock_monotonic,--wrap=log_event */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "io/copy.h"
@@ -82,10 +84,35 @@ bool __wrap_db_copy_out_end(struct db *db, int64_t *rows, struct error *err)
     return !wire.fail_out_end || error_set(err, STATUS_DATA, "out end");
 }
 
+/* ---- in place of time and log ---- */
+
+static int64_t now, tick; /* each look at the clock takes a tick */
+static size_t heartbeats;
+
+int64_t __wrap_clock_monotonic(void);
+void __wrap_log_event(enum log_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+int64_t __wrap_clock_monotonic(void)
+{
+    now += tick;
+    return now;
+}
+
+void __wrap_log_event(enum log_level level, const char *event, const char *format, ...)
+{
+    assert_int_equal(level, LOG_INFO);
+    assert_string_equal(event, "copy");
+    assert_string_equal(format, "sql=%s bytes=%lld");
+    heartbeats++;
+}
+
 static int set_up(void **state)
 {
     (void)state;
     memset(&wire, 0, sizeof wire);
+    heartbeats = 0;
+    tick = 0;
     str_init(&wire.taken);
     return 0;
 }
@@ -387,6 +414,16 @@ static void a_piece_that_is_refused_ends_the_relay(void **state)
     assert_string_equal(err.message, "put");
 }
 
+static void a_relay_tells_of_itself_every_half_minute(void **state)
+{
+    (void)state;
+    int64_t rows, bytes;
+    send_rows(10000, 1000); /* 10 MB in pieces of 64 KiB: 153 looks at the clock, and two more */
+    tick = CLOCK_SECOND;
+    assert_true(relay(&rows, &bytes));
+    assert_in_range(heartbeats, 4, 5);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -411,6 +448,7 @@ int main(void)
         TEST(a_relay_of_nothing_is_no_failure),
         TEST(servers_that_count_otherwise_fail_the_relay),
         TEST(each_failure_ends_the_relay),
+        TEST(a_relay_tells_of_itself_every_half_minute),
         TEST(a_piece_that_is_refused_ends_the_relay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,7 +87,7 @@ static void a_server_that_does_not_cancel_is_given_up(void **state)
     int64_t started = clock_monotonic();
     assert_false(db_run(db, &statement, NULL, NULL, &err));
     assert_int_equal(err.status, STATUS_INTERRUPTED);
-    assert_in_range(clock_monotonic() - started, 1900000, 2900000);
+    assert_in_range(clock_monotonic() - started, 1900000, 9000000);
     assert_false(db_run(db, &statement, NULL, NULL, &err));
     assert_int_equal(err.status, STATUS_TEMPORARY);
     assert_string_equal(err.message,
@@ -115,10 +115,15 @@ static void a_server_that_vanishes_is_given_up_at_once(void **state)
 
 /* ---- large statements ---- */
 
+/* Speaks while the client waits for room, and waits until it was heard. */
 static void notice_then_read(int fd)
 {
     fake_greet(fd);
-    fake_send(fd, 'N', "SNOTICE\0VNOTICE\0C00000\0Ms3cret\0", 32);
+    for (int i = 0; i < 3; i++) {
+        fake_send(fd, 'N', "SNOTICE\0VNOTICE\0C00000\0Ms3cret\0", 32);
+        fake_wait_until_full(fd);
+        fake_wait_until_heard(fd);
+    }
     fake_read_query(fd);
     fake_complete(fd, "SELECT 1", 'I');
     fake_wait_for_end(fd);
