@@ -561,6 +561,13 @@ bool __wrap_db_set_label(struct db *db, const char *batch_id, int64_t attempt, s
     STRUCK(__real_db_set_label(db, batch_id, attempt, err));
 }
 
+struct db *__real_db_open(struct error *err);
+struct db *__wrap_db_open(struct error *err);
+struct db *__wrap_db_open(struct error *err)
+{
+    STRUCK_POINTER(struct db, __real_db_open(err), db_close);
+}
+
 struct db *__real_db_open_source(const char *spec, struct error *err);
 struct db *__wrap_db_open_source(const char *spec, struct error *err);
 struct db *__wrap_db_open_source(const char *spec, struct error *err)
