@@ -111,7 +111,8 @@ static bool fill_staging(struct stage *stage, struct error *err)
                          "input was cut",
                          counts->read, stage->options->expect_rows);
     if (counts->read != counts->staged + counts->rejected)
-        BUG("records read, staged and rejected do not balance"); /* uncovered: they are counted so */
+        BUG("records read, staged and rejected do not balance"); /* uncovered: they are counted so
+                                                                  */
 
     snprintf(read, sizeof read, "%" PRId64, counts->read);
     snprintf(staged, sizeof staged, "%" PRId64, counts->staged);

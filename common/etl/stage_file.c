@@ -192,7 +192,7 @@ bool stage_read_files(struct stage *stage, struct error *err)
                   .is_window = stage->is_filtered},
         .last_sign = clock_monotonic(),
     };
-    str_init(&reading.failed);
+    str_init(&reading.closed);
     stage->rejects = reject_open(err);
     if (!stage->rejects)
         goto done;
@@ -217,6 +217,6 @@ bool stage_read_files(struct stage *stage, struct error *err)
 done:
     copy_close(reading.copy);
     field_reader_free(reading.reader);
-    str_release(&reading.failed);
+    str_release(&reading.closed);
     return ok;
 }

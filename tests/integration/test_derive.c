@@ -315,6 +315,12 @@ static void prepare_dry(void)
     world.common.dry_run = true;
 }
 
+static void prepare_unnamed(void)
+{
+    prepare();
+    world.common.run_key = NULL;
+}
+
 static void prepare_done(void)
 {
     prepare();
@@ -345,6 +351,7 @@ static void wherever_it_fails_the_next_try_derives_it_once(void **state)
     world_run_with_each_failure(prepare, derive_all, check);
     world_run_with_each_failure(prepare_done, derive_all, check);
     world_run_with_each_failure(prepare_dry, derive_all, nothing);
+    world_run_with_each_failure(prepare_unnamed, derive_all, nothing);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)

@@ -405,6 +405,7 @@ static void wherever_it_fails_lost_staging_is_staged_again(void **state)
 static void prepare_dry(void)
 {
     prepare();
+    world.common.run_key = NULL;
     world.common.dry_run = true;
 }
 

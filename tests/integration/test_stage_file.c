@@ -73,10 +73,18 @@ static void a_format_is_that_of_the_option_or_of_the_suffix(void **state)
         const char *path;
         enum stage_format format;
     } paths[] = {
-        {"a.ndjson", STAGE_NDJSON}, {"a.csv", STAGE_CSV},           {"a.tsv", STAGE_TSV},
-        {"a.csv.gz", STAGE_CSV},    {"a.tsv.zst", STAGE_TSV},       {"a.ndjson.gz", STAGE_NDJSON},
-        {"-", STAGE_NDJSON},        {"a", STAGE_NDJSON},            {"a.json", STAGE_NDJSON},
-        {".gz", STAGE_NDJSON},      {"a.csv.ndjson", STAGE_NDJSON}, {"csv", STAGE_NDJSON},
+        {"a.ndjson", STAGE_NDJSON},
+        {"a.csv", STAGE_CSV},
+        {"a.tsv", STAGE_TSV},
+        {"a.csv.gz", STAGE_CSV},
+        {"a.tsv.zst", STAGE_TSV},
+        {"a.ndjson.gz", STAGE_NDJSON},
+        {"-", STAGE_NDJSON},
+        {"a", STAGE_NDJSON},
+        {"a.json", STAGE_NDJSON},
+        {".gz", STAGE_NDJSON},
+        {"a.csv.ndjson", STAGE_NDJSON},
+        {"csv", STAGE_NDJSON},
     };
     (void)state;
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
@@ -127,8 +135,8 @@ static void a_record_of_a_table_is_rejected_with_its_bytes(void **state)
 
 static void too_many_rejects_of_a_table_leave_a_sample(void **state)
 {
-    struct stage_options options = world_options(
-        world_file("form_id,received_on,app_version\nf1,2024-01-05,x\n,,1\n"));
+    struct stage_options options =
+        world_options(world_file("form_id,received_on,app_version\nf1,2024-01-05,x\n,,1\n"));
     (void)state;
     options.format = "csv";
     options.max_rejects = "0%";

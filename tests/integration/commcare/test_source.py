@@ -172,8 +172,6 @@ def what_is_read_and_what_is_rejected_complement_each_other(world):
     source.sql(FORMS % NEW)
     add_form(source, "good", WITHIN)
     add_form(source, "", WITHIN)
-    add_form(source, "negative-version", WITHIN, app_version=-1)
-    add_form(source, "negative-state", WITHIN, state=-1)
     add_form(source, "before-2005", "2004-12-31T23:59:59Z", server_modified_on=WITHIN)
     add_form(source, "from-2005", "2005-01-01T00:00:00Z", server_modified_on=WITHIN)
     add_form(source, "a-day-ahead", "2026-03-03T00:00:00Z", server_modified_on=WITHIN)
@@ -190,8 +188,6 @@ def what_is_read_and_what_is_rejected_complement_each_other(world):
         ("", "form_id", "missing_field", "form", "shard1", "t"),
         ("before-2005", "received_on", "time_out_of_range", "form", "shard1", "t"),
         ("more-than-a-day", "received_on", "time_out_of_range", "form", "shard1", "t"),
-        ("negative-state", "state", "bad_integer", "form", "shard1", "t"),
-        ("negative-version", "app_version", "bad_integer", "form", "shard1", "t"),
         ("never", "received_on", "time_out_of_range", "form", "shard1", "t")], rows
 
 

@@ -298,7 +298,9 @@ static void a_deletion_is_in_the_window_of_its_read(void **state)
 
 static const char *const kinds[] = {"Thing", "Other-Thing", NULL};
 static const struct field_filter strict_filters[] = {
-    {.path = "doc_type", .values = kinds}, {.path = "base", .values = types, .may_lack = true}, {0}};
+    {.path = "doc_type", .values = kinds},
+    {.path = "base", .values = types, .may_lack = true},
+    {0}};
 static const struct field table_fields[] = {
     {.column = "thing_id", .path = "_id|id", .type = FIELD_TEXT, .is_key = true},
     {.column = "size", .path = "how.big", .type = FIELD_INTEGER, .otherwise = "1"},
@@ -327,8 +329,8 @@ static const char *read_table(struct world *world, const struct feed *feed, cons
     struct field_reader *reader = field_reader_new(feed);
     bool ok = field_bind_columns(reader, csv, &world->err);
     while (ok && csv_next(csv, &record, &world->err) == CSV_RECORD)
-        taken[count++] = "skrf"[field_read_cells(reader, &world->batch, record.cells, 5, world->copy,
-                                                 &world->reject, &world->err)];
+        taken[count++] = "skrf"[field_read_cells(reader, &world->batch, record.cells, 5,
+                                                 world->copy, &world->reject, &world->err)];
     taken[count] = '\0';
     field_reader_free(reader);
     csv_close(csv);
@@ -338,22 +340,19 @@ static const char *read_table(struct world *world, const struct feed *feed, cons
 static void a_record_of_a_table_is_a_row_of_the_declared_columns(void **state)
 {
     struct world *world = *state;
-    assert_string_equal(read_table(world, &table,
-                                   "on,other,size,id,changed\nt,x,7,a,2024-01-02\n,,,b,\n"),
-                        "ss");
+    assert_string_equal(
+        read_table(world, &table, "on,other,size,id,changed\nt,x,7,a,2024-01-02\n,,,b,\n"), "ss");
     assert_string_equal(fake_copy_row(world->copy, 0),
                         "7 3 2024-01-02T00:00:00.000000Z 5 false 'a' 7 true "
                         "2024-01-02T00:00:00.000000Z");
-    assert_string_equal(fake_copy_row(world->copy, 1),
-                        "7 3 -infinity 5 false 'b' 1 null null");
+    assert_string_equal(fake_copy_row(world->copy, 1), "7 3 -infinity 5 false 'b' 1 null null");
 }
 
 static void a_column_is_found_by_its_path_before_its_own_name(void **state)
 {
     struct world *world = *state;
     assert_string_equal(read_table(world, &table, "thing_id,size,how.big\na,1,2\n"), "s");
-    assert_string_equal(fake_copy_row(world->copy, 0),
-                        "7 3 -infinity 5 false 'a' 2 null null");
+    assert_string_equal(fake_copy_row(world->copy, 0), "7 3 -infinity 5 false 'a' 2 null null");
 }
 
 static void a_header_without_a_required_column_is_refused(void **state)

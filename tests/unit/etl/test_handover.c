@@ -163,7 +163,8 @@ static void the_command_line_names_the_batch_or_the_run_key_does(void **state)
     assert_null(find((struct task_common){.run_key = "k"}, true, &err));
     assert_null(find((struct task_common){0}, false, &err));
     assert_int_equal(err.status, STATUS_USAGE);
-    assert_null(find((struct task_common){.batch_file = "/tmp/factline-no-such-folder/x"}, false, &err));
+    assert_null(
+        find((struct task_common){.batch_file = "/tmp/factline-no-such-folder/x"}, false, &err));
     assert_int_equal(err.status, STATUS_IO);
 }
 

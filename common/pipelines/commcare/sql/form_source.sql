@@ -73,7 +73,5 @@ COPY (
            ) AS form
      WHERE (form.form_id <> ''
             AND form.received_on >= '2005-01-01T00:00:00Z'
-            AND form.received_on <= (SELECT run.latest FROM run)
-            AND COALESCE(form.state, 0) >= 0
-            AND COALESCE(form.app_version, 0) >= 0) IS TRUE
+            AND form.received_on <= (SELECT run.latest FROM run)) IS TRUE
 ) TO STDOUT (FORMAT binary);
