@@ -7,6 +7,8 @@
 
 None waits for another: an event is a wake-up and no work list, and a step that sleeps through one
 finds its work in the warehouse the next time. README.md tells what is to be set.
+
+Airflow looks for DAGs only in files that name airflow and dag, as this one does here.
 """
 import os
 

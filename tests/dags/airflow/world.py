@@ -82,6 +82,17 @@ def drop_databases():
         factline.drop_database(_databases.pop())
 
 
+def _leave(number, frame):
+    """A test that is ended ends its Airflow, too."""
+    for airflow in _running:
+        airflow.stop()
+    factline._leave(number, frame)
+
+
+signal.signal(signal.SIGTERM, _leave)
+_running = []
+
+
 class Airflow:
     def __init__(self, version):
         self.version = version
@@ -108,8 +119,7 @@ class Airflow:
         self.processes = []
         self.env = self._environment()
         self.airflow("db", "migrate")
-        if version != "2":
-            self.airflow("dags", "reserialize")
+        self.airflow("dags", "reserialize")
 
     # ---- set-up ----
 
@@ -221,7 +231,9 @@ class Airflow:
                 [os.path.join(self.bin, "airflow"), *part], stdout=log, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, cwd=self.home, env=self.env, start_new_session=True))
             log.close()
-        atexit.register(self.stop)
+        if self not in _running:
+            _running.append(self)
+            atexit.register(self.stop)
 
     def stop(self):
         while self.processes:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""DAGs that only the tests run: each exit status, a missing result, a step that waits."""
+"""Airflow DAGs that only the tests run: each exit status, a missing result, a step that waits."""
 from datetime import timedelta
 
-from factline_dag import STATUS, batch_of, step, workflow
+from factline_dag import STATUS, batch_of, documents, load, step, transform_fact, workflow
 
 # give STATUS [once]: ends so, at the first try only; else prints a result.
 with workflow("case_statuses", None):
@@ -18,9 +18,11 @@ with workflow("case_missing_result", None):
     step("needs_batch", 'give 0 --batch-id "$BATCH"', env={"BATCH": batch_of(empty)},
          retries=0).set_upstream(empty)
 
-# transform-fact takes the batch of the DAG run's key: the tests load it beforehand.
-with workflow("case_wait", None):
-    step("transform_form", "transform-fact form", retries=2)
+# As commcare_form, but without a schedule that comes between.
+with workflow("case_form", None):
+    loaded = load("form", documents("$FACTLINE_MARKS/forms.ndjson"))
+    transform_fact("form", loaded)
 
 with workflow("case_timeout", None):
-    step("transform_form", "transform-fact form", retries=2, execution_timeout=timedelta(seconds=5))
+    loaded = load("form", documents("$FACTLINE_MARKS/forms.ndjson"))
+    transform_fact("form", loaded, execution_timeout=timedelta(seconds=6))
