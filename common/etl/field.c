@@ -26,6 +26,10 @@ struct field_reader {
     int column_count;
     char **paths;
     size_t path_count;
+    struct json_value *cells; /* of a table's record, as if a document had them at the paths */
+    size_t *columns;          /* the table's column for each path, CSV_NONE where it has none */
+    size_t *filter_columns;   /* and for each filter of the feed */
+    const struct feed *feed;
     struct value_buffer buffer;
 };
 
@@ -47,6 +51,7 @@ static size_t add_paths(struct field_reader *reader, const char *path)
 struct field_reader *field_reader_new(const struct feed *feed)
 {
     struct field_reader *reader = mem_alloc(sizeof *reader);
+    reader->feed = feed;
     str_init(&reader->buffer.text);
     str_init(&reader->buffer.built);
     for (const struct field *field = feed->fields; field->path; field++) {
@@ -70,10 +75,19 @@ void field_reader_free(struct field_reader *reader)
     for (size_t i = 0; i < reader->path_count; i++)
         free(reader->paths[i]);
     free(reader->paths);
+    free(reader->cells);
+    free(reader->columns);
+    free(reader->filter_columns);
     free(reader->slots);
     str_release(&reader->buffer.text);
     str_release(&reader->buffer.built);
     free(reader);
+}
+
+/* What a reject is told by: a text of the declaration, which outlives the reader. */
+static const char *name_of(const struct field *field)
+{
+    return field->column ? field->column : field->path;
 }
 
 /* Chooses the values and reads the times; *version is the greatest modification time. */
@@ -85,7 +99,7 @@ static const char *look(struct field_reader *reader, const struct field_batch *b
         struct slot *slot = &reader->slots[i];
         struct value *value = &slot->value;
         const struct field *field = value->field;
-        *column = field->column ? field->column : field->path;
+        *column = name_of(field);
         value_choose(value, values + slot->first, slot->count);
         if (!value_is_there(&value->json) && (field->required || field->is_key))
             return "missing_field";
@@ -150,6 +164,8 @@ static enum field_taken stage_record(struct field_reader *reader, const struct f
     reject->reason = look(reader, batch, values, &version, &reject->column);
     if (reject->reason)
         return FIELD_REJECTED;
+    if (batch->is_server_read)
+        version = batch->read_time;
     if (is_outside(batch, version))
         return FIELD_SKIPPED;
     if (!put_fixed(reader, batch, version, line_no, false, copy, err))
@@ -181,4 +197,81 @@ enum field_taken field_read(struct field_reader *reader, const struct field_batc
     case DOCUMENT_RECORD: break;
     }
     return stage_record(reader, batch, values, line_no, copy, reject, err);
+}
+
+/* Tables --------------------------------------------------------------- */
+
+bool field_bind_columns(struct field_reader *reader, const struct csv *csv, struct error *err)
+{
+    size_t filter_count = 0;
+    const struct field_filter *filters = reader->feed->filters;
+    while (filters && filters[filter_count].path)
+        filter_count++;
+    reader->cells = mem_resize(reader->cells, reader->path_count * sizeof *reader->cells);
+    reader->columns = mem_resize(reader->columns, reader->path_count * sizeof *reader->columns);
+    reader->filter_columns =
+        mem_resize(reader->filter_columns, (filter_count + 1) * sizeof *reader->filter_columns);
+    for (size_t i = 0; i < filter_count; i++)
+        reader->filter_columns[i] = csv_column(csv, filters[i].path);
+
+    for (size_t i = 0; i < reader->slot_count; i++) {
+        const struct slot *slot = &reader->slots[i];
+        const struct field *field = slot->value.field;
+        bool is_found = false;
+        for (size_t path = slot->first; path < slot->first + slot->count; path++) {
+            reader->columns[path] = csv_column(csv, reader->paths[path]);
+            is_found = is_found || reader->columns[path] != CSV_NONE;
+        }
+        if (!is_found && field->column) {
+            reader->columns[slot->first] = csv_column(csv, field->column);
+            is_found = reader->columns[slot->first] != CSV_NONE;
+        }
+        if (!is_found && (field->required || field->is_key))
+            return error_set(err, STATUS_DATA,
+                             "the header has no column \"%s\"; name it, or pass --format",
+                             reader->paths[slot->first]);
+    }
+    return true;
+}
+
+/* A table has the filter's column or not; where it has, the record belongs by it. */
+static bool belongs(const struct field_reader *reader, const struct csv_cell *cells)
+{
+    const struct field_filter *filter = reader->feed->filters;
+    for (size_t i = 0; filter && filter[i].path; i++) {
+        if (reader->filter_columns[i] == CSV_NONE)
+            continue;
+        const struct csv_cell *cell = &cells[reader->filter_columns[i]];
+        const char *const *value = filter[i].values;
+        while (*value &&
+               (strlen(*value) != cell->length || memcmp(*value, cell->text, cell->length) != 0))
+            value++;
+        if (!*value && !(cell->is_null && filter[i].may_lack))
+            return false;
+    }
+    return true;
+}
+
+enum field_taken field_read_cells(struct field_reader *reader, const struct field_batch *batch,
+                                  const struct csv_cell *cells, int64_t line_no, struct copy *copy,
+                                  struct field_reject *reject, struct error *err)
+{
+    *reject = (struct field_reject){.column = "", .is_table = true};
+    if (!belongs(reader, cells))
+        return FIELD_SKIPPED;
+    for (size_t i = 0; i < reader->slot_count; i++) {
+        const struct slot *slot = &reader->slots[i];
+        for (size_t path = slot->first; path < slot->first + slot->count; path++) {
+            size_t column = reader->columns[path];
+            reader->cells[path] = (struct json_value){.type = JSON_ABSENT};
+            if (column != CSV_NONE)
+                reject->reason =
+                    value_read_cell(slot->value.field, &cells[column], &reader->cells[path]);
+            if (reject->reason) {
+                reject->column = name_of(slot->value.field);
+                return FIELD_REJECTED;
+            }
+        }
+    }
+    return stage_record(reader, batch, reader->cells, line_no, copy, reject, err);
 }

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "io/copy.h"
+#include "io/csv.h"
 #include "io/json.h"
 
 enum field_type {
@@ -64,6 +65,7 @@ struct field_reject {
     const char *reason; /* "missing_field", ... */
     const char *column; /* the column or path that failed, or "" */
     bool is_parsed;     /* the line is a sound document: secrets in it can be found */
+    bool is_table;      /* the line is a table's record */
 };
 
 /* What a batch fixes for all of its records. */
@@ -74,6 +76,7 @@ struct field_batch {
     int64_t clock;        /* the source's clock: bound of partitioning times */
     int64_t since, until; /* filter on the version time, where is_window */
     bool is_window;
+    bool is_server_read; /* every version is the read_time, whatever the record says */
 };
 
 enum field_taken {
@@ -97,5 +100,14 @@ void field_reader_free(struct field_reader *reader); /* accepts NULL */
 enum field_taken field_read(struct field_reader *reader, const struct field_batch *batch,
                             const char *text, size_t length, int64_t line_no, struct copy *copy,
                             struct field_reject *reject, struct error *err);
+
+/* Finds the columns of a table: a field's is one of its paths, or its own column. STATUS_DATA where
+ * the header has none for a required field. Binds until the next call. */
+bool field_bind_columns(struct field_reader *reader, const struct csv *csv, struct error *err);
+
+/* The same as field_read for a record of the table that was bound. */
+enum field_taken field_read_cells(struct field_reader *reader, const struct field_batch *batch,
+                                  const struct csv_cell *cells, int64_t line_no, struct copy *copy,
+                                  struct field_reject *reject, struct error *err);
 
 #endif

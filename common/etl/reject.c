@@ -140,7 +140,7 @@ bool reject_add(struct reject_spool *spool, const char *source, const struct fil
 static bool write_entry(struct copy *copy, const struct batch *batch, const struct entry *entry,
                         const char *bytes, struct error *err)
 {
-    if (!copy_row(copy, 9, err))
+    if (!copy_row(copy, 10, err))
         return false;
     copy_int(copy, batch->id);
     copy_text(copy, batch->workflow, strlen(batch->workflow));
@@ -154,6 +154,7 @@ static bool write_entry(struct copy *copy, const struct batch *batch, const stru
         copy_text(copy, entry->sha256, strlen(entry->sha256));
     else
         copy_null(copy);
+    copy_bool(copy, entry->reject.is_table);
     return true;
 }
 
@@ -191,4 +192,15 @@ bool reject_write(struct reject_spool *spool, struct db *db, const struct batch 
 done:
     copy_close(copy);
     return ok;
+}
+
+static int digit(char hex)
+{
+    return hex <= '9' ? hex - '0' : hex - 'a' + 10;
+}
+
+void reject_add_bytes(const char *hex, struct str *to)
+{
+    for (; hex[0]; hex += 2)
+        str_add_char(to, (char)(digit(hex[0]) << 4 | digit(hex[1])));
 }

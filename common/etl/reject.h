@@ -48,4 +48,8 @@ bool reject_add(struct reject_spool *spool, const char *source, const struct fil
 bool reject_write(struct reject_spool *spool, struct db *db, const struct batch *batch,
                   int64_t limit, struct error *err);
 
+/* Adds the bytes of a kept record to *to, from the hexadecimal digits in which a page of them
+ * comes. */
+void reject_add_bytes(const char *hex, struct str *to);
+
 #endif

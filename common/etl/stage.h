@@ -19,6 +19,7 @@ struct stage_options {
     const char *max_record;  /* NULL: 16MiB */
     int64_t expect_rows;     /* -1: any */
     bool open_window;        /* only open the batch: another program extracts */
+    bool replay_rejects;     /* read the feed's open rejects once more, as a backfill */
 };
 
 /* Checks what can be checked without the warehouse: STATUS_USAGE. */

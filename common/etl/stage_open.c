@@ -47,10 +47,10 @@ bool stage_check_fingerprint(const struct batch *batch, const char *fingerprint,
 
 /* The window ----------------------------------------------------------- */
 
-void stage_name_extract(struct source_list *list)
+void stage_name_source(struct source_list *list, const char *identity)
 {
     list->items = mem_alloc(sizeof *list->items);
-    list->items[0].identity = mem_strdup(STAGE_EXTRACT);
+    list->items[0].identity = mem_strdup(identity);
     list->count = 1;
 }
 
@@ -118,7 +118,7 @@ bool stage_open(struct stage *stage, const char *run_key, int64_t generation,
     batch->run_key = mem_strdup(run_key);
     batch->fingerprint = mem_strdup(fingerprint);
     batch->generation = generation;
-    batch->is_backfill = options->has_window;
+    batch->is_backfill = options->has_window || stage->options->replay_rejects;
     batch->since = window->since;
     batch->until = window->until;
     batch->own_times = !stage->sources.are_servers;

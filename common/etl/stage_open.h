@@ -16,8 +16,11 @@ char *stage_fingerprint(const struct stage *stage);
 /* STATUS_USAGE where the batch was opened for other work. */
 bool stage_check_fingerprint(const struct batch *batch, const char *fingerprint, struct error *err);
 
-/* --open-window names no source: one stands for whatever program extracts. */
-void stage_name_extract(struct source_list *list);
+/* What a replay's source is called. */
+#define STAGE_REJECTS "rejects"
+
+/* One source without a specification: whatever program extracts, or the rejects. */
+void stage_name_source(struct source_list *list, const char *identity);
 
 /* Chooses the window and opens the batch of the run key's generation. Where there is nothing to
  * read yet, *window says why, no batch is opened and *is_opened is false. */

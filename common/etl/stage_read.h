@@ -26,7 +26,13 @@ struct stage {
     struct stage_counts counts;
 };
 
-/* Files: line by line through etl/field. Over budget: STATUS_DATA. */
+enum stage_format { STAGE_NDJSON, STAGE_CSV, STAGE_TSV, STAGE_NO_FORMAT };
+
+/* By the option, else by the suffix before .gz or .zst, else NDJSON. STAGE_NO_FORMAT: format names
+ * none. */
+enum stage_format stage_format(const char *format, const char *path);
+
+/* Files: record by record through etl/field. Over budget: STATUS_DATA. */
 bool stage_read_files(struct stage *stage, struct error *err);
 
 /* Servers: COPY out of each snapshot into staging, then what does not pass the checks into the

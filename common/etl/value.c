@@ -33,6 +33,32 @@ static struct json_value default_of(const struct field *field)
     }
 }
 
+static bool spells(const struct csv_cell *cell, const char *const *words)
+{
+    for (; *words; words++)
+        if (strlen(*words) == cell->length && memcmp(*words, cell->text, cell->length) == 0)
+            return true;
+    return false;
+}
+
+const char *value_read_cell(const struct field *field, const struct csv_cell *cell,
+                            struct json_value *json)
+{
+    static const char *const yes[] = {"t", "true", "1", NULL};
+    static const char *const no[] = {"f", "false", "0", NULL};
+    *json = (struct json_value){.type = JSON_STRING, .text = cell->text, .length = cell->length};
+    if (cell->is_null) {
+        json->type = JSON_NULL;
+    } else if (field->type == FIELD_INTEGER || field->type == FIELD_DECIMAL) {
+        json->type = JSON_NUMBER;
+    } else if (field->type == FIELD_BOOLEAN) {
+        json->type = spells(cell, yes) ? JSON_TRUE : JSON_FALSE;
+        if (json->type == JSON_FALSE && !spells(cell, no))
+            return "bad_boolean";
+    }
+    return NULL;
+}
+
 void value_choose(struct value *value, const struct json_value *alternatives, size_t count)
 {
     const struct field *field = value->field;
@@ -151,6 +177,13 @@ static const char *put_text(const struct value *value, struct value_buffer *buff
     return NULL;
 }
 
+/* A cell of a table may be empty, or a sign alone. */
+static bool ends_in_digit(const struct json_value *json)
+{
+    return json->length > 0 && json->text[json->length - 1] >= '0' &&
+           json->text[json->length - 1] <= '9';
+}
+
 static const char *put_integer(const struct value *value, struct copy *copy)
 {
     const struct field *field = value->field;
@@ -158,7 +191,7 @@ static const char *put_integer(const struct value *value, struct copy *copy)
     if (value->json.type != JSON_NUMBER)
         return "wrong_type";
     bool has_range = field->minimum != 0 || field->maximum != 0;
-    if (!json_integer(&value->json, &number) ||
+    if (!ends_in_digit(&value->json) || !json_integer(&value->json, &number) ||
         (has_range && (number < field->minimum || number > field->maximum)))
         return "bad_integer";
     copy_int(copy, number);

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "etl/field.h"
 #include "io/copy.h"
+#include "io/csv.h"
 #include "io/json.h"
 
 /* A value on its way, with the field that declares it. */
@@ -29,6 +30,10 @@ struct value_buffer {
 
 /* Neither absent nor null. */
 bool value_is_there(const struct json_value *json);
+
+/* Takes a cell of a table as a document would have held it, by the field's type. */
+const char *value_read_cell(const struct field *field, const struct csv_cell *cell,
+                            struct json_value *json);
 
 /* Chooses the first of count alternatives that is there, else the field's default; a boolean
  * becomes the text that the field declares for it. */

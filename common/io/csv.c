@@ -256,7 +256,6 @@ enum csv_got csv_next(struct csv *csv, struct csv_record *record, struct error *
         take(csv, line);
     }
     if (got != FILE_LINE) {
-        csv->blanks = 0;
         return got == FILE_END ? CSV_END : CSV_FAILED;
     }
     if (csv->blanks > 0) {
@@ -307,8 +306,7 @@ static bool read_header(struct csv *csv, struct error *err)
         return false;
     }
     if (got == CSV_END) {
-        return error_set(err, STATUS_DATA, "%s is empty, it has not even a header; export it again",
-                         label);
+        return true; /* no header and no record; the next call says CSV_END again */
     }
     if (record.raw->length == 0) {
         return error_set(err, STATUS_DATA,
@@ -368,6 +366,11 @@ void csv_close(struct csv *csv)
     csv_cells_release(&csv->cells);
     file_close(csv->file);
     free(csv);
+}
+
+bool csv_is_empty(const struct csv *csv)
+{
+    return csv->columns == 0;
 }
 
 size_t csv_column(const struct csv *csv, const char *name)

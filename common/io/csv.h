@@ -60,9 +60,10 @@ struct csv_record {
 };
 
 /* Opens the file and reads its header; max_record in bytes bounds a record, its inner line breaks
- * included. A failure of file_open, or STATUS_DATA: nothing is there, not even a header (which is
- * what `mysql --batch` prints when no row was found), it is no record, it begins with a blank
- * line, it has a name twice or more than CSV_COLUMNS_MAX. Names of a header are never NULL. */
+ * included. Where nothing is there, not even a header (which is what `mysql --batch` prints when
+ * no row was found), there are no columns and no records. A failure of file_open, or STATUS_DATA:
+ * the header is no record, is a blank line, has a name twice or more than CSV_COLUMNS_MAX. Names
+ * of a header are never NULL. */
 struct csv *csv_open(const char *path, enum csv_dialect dialect, int64_t max_record,
                      struct error *err);
 void csv_close(struct csv *csv); /* accepts NULL */
@@ -91,6 +92,9 @@ enum csv_got { CSV_RECORD, CSV_BAD, CSV_END, CSV_FAILED };
  * CSV_FAILED is a failure of file_next.
  */
 enum csv_got csv_next(struct csv *csv, struct csv_record *record, struct error *err);
+
+/* Nothing was there, not even a header. */
+bool csv_is_empty(const struct csv *csv);
 
 /* The place of a column among the cells; CSV_NONE if the header has no such name. Names are
  * compared exactly: case and white space matter. */

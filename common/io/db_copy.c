@@ -4,8 +4,10 @@
  * the next piece is taken, so libpq holds one piece at most.
  *
  * libpq looks at a refusal in the middle of a COPY only when the COPY is ended.
- * But sessions are sent errors alone (db.c): any word of the server while it takes our rows is a
- * refusal, and the COPY is ended at once instead of sending the rest in vain.
+ * But sessions are sent errors alone (db.c): any word of the server while it
+ * takes our rows is a refusal, and the COPY is ended at once instead of sending
+ * the rest in vain. libpq reads that word itself, out of our sight, when it
+ * meets a full socket; so a piece is small enough for any socket that poll calls writable.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -13,7 +15,8 @@
 #include "base/clock.h"
 #include "io/db_private.h"
 
-#define PIECE 65536
+/* With the 5 bytes of its head two blocks of libpq's, which are sent at once. */
+#define PIECE (2 * 8192 - 5)
 
 static bool start(struct db *db, const struct sql *sql, const struct db_value *values,
                   enum db_copying wanted, struct error *err)
@@ -22,7 +25,7 @@ static bool start(struct db *db, const struct sql *sql, const struct db_value *v
         BUG("statement \"%s\" is not declared as a COPY", sql->name);
     if (!db_bind_settings(db, sql, values, err))
         return false;
-    db->copy = sql;
+    db->copy_name = sql->name;
     db->copy_started = clock_monotonic();
     PGresult *result = NULL;
     if (db_send(db, sql->text, -1, NULL, NULL, err))
@@ -37,12 +40,12 @@ static bool start(struct db *db, const struct sql *sql, const struct db_value *v
 static bool finish(struct db *db, int64_t *rows, struct error *err)
 {
     db->copying = DB_COPY_NONE;
-    PGresult *result = db_answer(db, "statement", db->copy->name, err);
+    PGresult *result = db_answer(db, "statement", db->copy_name, err);
     if (!result)
         return false;
     if (rows)
         *rows = strtoll(PQcmdTuples(result), NULL, 10);
-    db_log_statement(LOG_INFO, db->copy->name, PQcmdTuples(result), db->copy_started);
+    db_log_statement(LOG_INFO, db->copy_name, PQcmdTuples(result), db->copy_started);
     PQclear(result);
     return true;
 }
@@ -66,17 +69,18 @@ static bool refuse(struct db *db, struct error *err)
 
 static bool put_piece(struct db *db, const char *bytes, size_t length, struct error *err)
 {
-    short revents;
-    if (!db_wait(db, POLLIN, 0, &revents, err))
-        return false;
-    if (revents & (POLLIN | POLLERR | POLLHUP) || PQputCopyData(db->conn, bytes, (int)length) <= 0)
-        return refuse(db, err);
-    while (PQflush(db->conn) > 0) {
+    bool is_put = false;
+    do {
+        short revents;
         if (!db_wait(db, POLLIN | POLLOUT, -1, &revents, err))
             return false;
-        if (revents & (POLLIN | POLLERR | POLLHUP))
+        /* libpq takes and drops what is put on a broken connection, so that is asked for. */
+        if (revents & (POLLIN | POLLERR | POLLHUP) || PQsocket(db->conn) < 0)
             return refuse(db, err);
-    }
+        if (!is_put && PQputCopyData(db->conn, bytes, (int)length) <= 0)
+            return refuse(db, err); /* uncovered: no memory, or lost since the line above */
+        is_put = true;
+    } while (PQflush(db->conn) > 0);
     return true;
 }
 

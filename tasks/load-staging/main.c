@@ -6,12 +6,13 @@
  */
 #include "base/clock.h"
 #include "base/task.h"
+#include "etl/reject_export.h"
 #include "etl/stage.h"
 #include "io/db.h"
 
 #define NOT_GIVEN INT64_MAX
 
-static const char *feed_name;
+static const char *feed_name, *export_path;
 static struct stage_options options = {
     .window = {.since = NOT_GIVEN,
                .until = NOT_GIVEN,
@@ -31,10 +32,11 @@ static bool run(struct result *result, struct error *err)
     if (window->has_window && (window->since == NOT_GIVEN || window->until == NOT_GIVEN))
         return error_set(err, STATUS_USAGE, "--since and --until belong together; give both");
 
-    if (!stage_check(feed, &options, err))
+    if (!export_path && !stage_check(feed, &options, err))
         return false;
     struct db *db = db_open(err);
-    bool ok = db && stage_run(db, feed, &options, result, err);
+    bool ok = db && (export_path ? reject_export(db, feed, export_path, result, err)
+                                 : stage_run(db, feed, &options, result, err));
     db_close(db);
     return ok;
 }
@@ -48,7 +50,10 @@ int main(int argc, char **argv)
          .help = "connection string without password, file, or -",
          .list = &options.sources,
          .may_be_stdin = true},
-        {.name = "format", .arg = "FORMAT", .help = "of files: ndjson", .to = &options.format},
+        {.name = "format",
+         .arg = "FORMAT",
+         .help = "of files: ndjson, csv or tsv (default: by suffix, else ndjson)",
+         .to = &options.format},
         {.name = "since",
          .arg = "TIME",
          .help = "start of an explicit window, itself not in it",
@@ -84,6 +89,13 @@ int main(int argc, char **argv)
          .arg = "N|P%",
          .help = "refuse more rejects (default: the greater of 10 and 1%)",
          .to = &options.max_rejects},
+        {.name = "export-rejects",
+         .arg = "FILE",
+         .help = "only write the feed's open rejects to a file, for repair",
+         .to = &export_path},
+        {.name = "replay-rejects",
+         .help = "read the feed's open rejects once more",
+         .flag = &options.replay_rejects},
         {.name = "max-record",
          .arg = "SIZE",
          .help = "reject longer records (default 16MiB)",

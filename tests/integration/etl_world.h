@@ -8,7 +8,7 @@
  *   link: -Wl,--wrap=task_common,--wrap=task_name,--wrap=db_begin,--wrap=db_begin_snapshot
  *   link: -Wl,--wrap=db_commit,--wrap=db_run,--wrap=db_query,--wrap=db_explain,--wrap=copy_open
  *   link: -Wl,--wrap=copy_end,--wrap=copy_relay,--wrap=db_set_label,--wrap=reject_open
- *   link: -Wl,--wrap=db_open_source,--wrap=db_run_schema
+ *   link: -Wl,--wrap=db_open_source,--wrap=db_run_schema,--wrap=db_open
  */
 #ifndef TESTS_INTEGRATION_ETL_WORLD_H
 #define TESTS_INTEGRATION_ETL_WORLD_H
@@ -40,6 +40,9 @@ struct world {
 };
 extern struct world world;
 
+/* Removes all batches and what belongs to them; ids begin with 1 again. */
+void world_empty_ledger(void);
+
 /* A session more, which the test closes. */
 struct db *world_open(void);
 
@@ -70,7 +73,7 @@ void world_session_sql(int session, const char *text);
 const char *world_session_value(int session, const char *text); /* as world_value */
 /* "bigint, text": the types of what a query gives. */
 const char *world_session_types(int session, const char *query);
-void world_session_send(int session, const char *text);         /* does not wait */
+void world_session_send(int session, const char *text); /* does not wait */
 void world_session_close(int session);
 
 /* Waits until SELECT CONDITION is true in the warehouse. */
@@ -103,7 +106,8 @@ void assert_failed(enum status status, const char *part); /* of world.err */
  * answer is lost. */
 void world_fail_at(int n, bool is_done);
 
-/* From now on the query of this name is answered by another text without parameters; NULL for all as they are. */
+/* From now on the query of this name is answered by another text without parameters; NULL for all
+ * as they are. */
 void world_replace(const char *name, const char *text);
 
 /* Whether it was reached; no failure is due after this. */

@@ -2,11 +2,10 @@
 /* link: -Wl,--wrap=task_common,--wrap=task_name,--wrap=db_begin,--wrap=db_begin_snapshot */
 /* link: -Wl,--wrap=db_commit,--wrap=db_run,--wrap=db_query,--wrap=db_explain,--wrap=copy_open */
 /* link: -Wl,--wrap=copy_end,--wrap=copy_relay,--wrap=db_set_label,--wrap=reject_open */
-/* link: -Wl,--wrap=db_open_source,--wrap=db_run_schema */
+/* link: -Wl,--wrap=db_open_source,--wrap=db_run_schema,--wrap=db_open,--wrap=interrupt_wait */
 #include "etl/batch.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,17 @@
 
 #define STEP "load-staging"
 #define SHORT_WAIT (CLOCK_SECOND / 4)
+
+/* A stop that is asked for while nothing but time is waited for. */
+static bool is_stopping;
+enum interrupt_waited __real_interrupt_wait(int fd, short events, int timeout_ms, short *revents);
+enum interrupt_waited __wrap_interrupt_wait(int fd, short events, int timeout_ms, short *revents);
+enum interrupt_waited __wrap_interrupt_wait(int fd, short events, int timeout_ms, short *revents)
+{
+    if (is_stopping && fd < 0)
+        return INTERRUPT_STOP;
+    return __real_interrupt_wait(fd, events, timeout_ms, revents);
+}
 
 /* A batch of the workflow "form", opened on db. */
 static void open_on(struct db *db, struct batch *batch, const char *run_key, int64_t generation,
@@ -216,10 +226,11 @@ static void holding_raises_the_attempt_and_leaves_a_trace(void **state)
     hold_on(world.db, &batch);
     assert_int_equal(batch.attempt, 1);
     assert_value("SELECT attempt FROM etl.batch", "1");
-    assert_value("SELECT concat_ws(' ', attempt, step, run_key, try_number, ended_at IS NULL, host <> '',"
-                 " (SELECT application_name FROM pg_stat_activity WHERE pid = backend"
-                 "   AND pg_stat_activity.backend_start = batch_step.backend_start)) FROM etl.batch_step",
-                 "1 load-staging key 3 t t load-staging 1/1");
+    assert_value(
+        "SELECT concat_ws(' ', attempt, step, run_key, try_number, ended_at IS NULL, host <> '',"
+        " (SELECT application_name FROM pg_stat_activity WHERE pid = backend"
+        "   AND pg_stat_activity.backend_start = batch_step.backend_start)) FROM etl.batch_step",
+        "1 load-staging key 3 t t load-staging 1/1");
     batch_release(&batch);
 }
 
@@ -254,9 +265,10 @@ static void a_holder_whose_session_is_gone_is_no_hindrance(void **state)
     db_close(other);
     hold_on(world.db, &batch);
     assert_int_equal(batch.attempt, 2);
-    assert_value("SELECT string_agg(attempt || ' ' || coalesce(outcome, 'running'), ', ' ORDER BY attempt)"
-                 " FROM etl.batch_step",
-                 "1 abandoned, 2 running");
+    assert_value(
+        "SELECT string_agg(attempt || ' ' || coalesce(outcome, 'running'), ', ' ORDER BY attempt)"
+        " FROM etl.batch_step",
+        "1 abandoned, 2 running");
     batch_release(&batch);
     batch_release(&held);
 }
@@ -302,8 +314,7 @@ static void assert_left_alone(const char *key, int number, const char *own_key, 
 {
     struct db *other = world_open();
     struct batch batch, held;
-    world_sql("TRUNCATE etl.batch, etl.batch_step, etl.batch_source, etl.batch_consumption,"
-              " etl.rejected_row, etl.pending_unit");
+    world_empty_ledger();
     world.common.run_key = key;
     world.common.try_number = number;
     open_batch(&batch);
@@ -339,13 +350,13 @@ static void a_twin_that_takes_hold_while_we_wait_for_the_lock_is_seen(void **sta
     open_batch(&batch);
     int twin = world_session(false);
     world_session_sql(twin, "BEGIN; SELECT FROM etl.batch FOR UPDATE");
-    world_session_send(twin,
-                       "DO $$ BEGIN LOOP EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted);"
-                       " END LOOP;"
-                       " INSERT INTO etl.batch_step (batch_id, attempt, step, run_key, host, backend,"
-                       " backend_start) SELECT 1, 1, 'load-staging', 'other', '', pid, backend_start"
-                       " FROM pg_stat_activity WHERE pid = pg_backend_pid();"
-                       " UPDATE etl.batch SET attempt = 1; END $$; COMMIT");
+    world_session_send(
+        twin, "DO $$ BEGIN LOOP EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted);"
+              " END LOOP;"
+              " INSERT INTO etl.batch_step (batch_id, attempt, step, run_key, host, backend,"
+              " backend_start) SELECT 1, 1, 'load-staging', 'other', '', pid, backend_start"
+              " FROM pg_stat_activity WHERE pid = pg_backend_pid();"
+              " UPDATE etl.batch SET attempt = 1; END $$; COMMIT");
     world.common.lock_timeout = SHORT_WAIT;
     assert_false(batch_hold(world.db, &batch, STEP, &world.err));
     assert_failed(STATUS_TEMPORARY, "held by another attempt");
@@ -387,15 +398,10 @@ static void waiting_for_a_holder_can_be_interrupted(void **state)
     open_batch(&batch);
     find_on(other, &held);
     hold_on(other, &held);
-    /* The session is asked first, by a wait that must not notice: so the signal comes after it. */
-    interrupt_install();
-    world_replace("holder", "SELECT pg_terminate_backend(0), 1 AS attempt, 'x' AS run_key,"
-                            " 0 AS try_number, true AS is_alive");
-    raise(SIGTERM);
+    is_stopping = true;
     assert_false(batch_hold(world.db, &batch, STEP, &world.err));
+    is_stopping = false;
     assert_int_equal(world.err.status, STATUS_INTERRUPTED);
-    interrupt_install();
-    signal(SIGTERM, SIG_DFL);
     batch_release(&batch);
     batch_release(&held);
     db_close(other);
@@ -465,8 +471,9 @@ static void a_refreshed_batch_shows_what_became_of_it(void **state)
     struct batch batch;
     (void)state;
     open_batch(&batch);
-    world_sql("UPDATE etl.batch SET state = 'staged', rows_staged = 5, staged_at = now(), attempt = 4,"
-              " read_number = 2, kind = 'backfill'");
+    world_sql(
+        "UPDATE etl.batch SET state = 'staged', rows_staged = 5, staged_at = now(), attempt = 4,"
+        " read_number = 2, kind = 'backfill'");
     assert_true(batch_refresh(world.db, &batch, &world.err));
     assert_int_equal(batch.state, BATCH_STAGED);
     assert_int_equal(batch.rows_staged, 5);
@@ -489,8 +496,9 @@ static void a_finished_step_is_answered_with_its_line(void **state)
     assert_true(batch_earlier_result(world.db, &batch, STEP, &world.result, &is_done, &world.err));
     assert_false(is_done);
     finish_on(world.db, &batch);
-    assert_value("SELECT outcome || ' ' || status || ' ' || (ended_at IS NOT NULL) FROM etl.batch_step",
-                 "done 0 true");
+    assert_value(
+        "SELECT outcome || ' ' || status || ' ' || (ended_at IS NOT NULL) FROM etl.batch_step",
+        "done 0 true");
     world_forget();
     assert_true(batch_earlier_result(world.db, &batch, STEP, &world.result, &is_done, &world.err));
     assert_true(is_done);
@@ -518,18 +526,18 @@ static void a_line_that_is_none_is_told(void **state)
 
 static void a_failure_is_recorded_where_the_attempt_is_ours(void **state)
 {
-    const struct error err = {.status = STATUS_TEMPORARY,
-                              .sqlstate = "40P01",
-                              .message = "deadlock; run the step again"};
+    const struct error err = {
+        .status = STATUS_TEMPORARY, .sqlstate = "40P01", .message = "deadlock; run the step again"};
     struct batch batch;
     (void)state;
     open_batch(&batch);
     hold_on(world.db, &batch);
     assert_true(batch_enter(world.db, &batch, &world.err));
     batch_fail(world.db, &batch, STEP, &err);
-    assert_value("SELECT concat_ws(' ', state, failed_step, failed_status, failed_sqlstate, failed_reason)"
-                 " FROM etl.batch",
-                 "failed load-staging 75 40P01 deadlock; run the step again");
+    assert_value(
+        "SELECT concat_ws(' ', state, failed_step, failed_status, failed_sqlstate, failed_reason)"
+        " FROM etl.batch",
+        "failed load-staging 75 40P01 deadlock; run the step again");
     assert_value("SELECT concat_ws(' ', outcome, status, sqlstate, reason) FROM etl.batch_step",
                  "failed 75 40P01 deadlock; run the step again");
     hold_on(world.db, &batch); /* and the next try is free to go on */
@@ -587,16 +595,18 @@ static void every_line_begins_alike(void **state)
     open_batch(&batch);
     batch_report(&world.result, &batch, "form", "done", clock_monotonic());
     result_format(&world.result, &line);
-    assert_non_null(strstr(line.text, "{\"schema_version\":1,\"step\":\"load-staging\",\"workflow\":\"form\","
-                                      "\"batch_id\":\"1\",\"status\":\"done\",\"attempt\":0,\"since\":null,"
-                                      "\"until\":\"2023-11-14T22:13:20.000000Z\",\"seconds\":0.0"));
+    assert_non_null(strstr(line.text,
+                           "{\"schema_version\":1,\"step\":\"load-staging\",\"workflow\":\"form\","
+                           "\"batch_id\":\"1\",\"status\":\"done\",\"attempt\":0,\"since\":null,"
+                           "\"until\":\"2023-11-14T22:13:20.000000Z\",\"seconds\":0.0"));
     world_forget();
     str_clear(&line);
     batch_release(&batch);
     batch_report(&world.result, &batch, "", "nothing-to-do", clock_monotonic());
     result_format(&world.result, &line);
-    assert_non_null(strstr(line.text, "\"workflow\":\"\",\"batch_id\":\"\",\"status\":\"nothing-to-do\","
-                                      "\"attempt\":0,\"since\":null,\"until\":null,"));
+    assert_non_null(strstr(line.text,
+                           "\"workflow\":\"\",\"batch_id\":\"\",\"status\":\"nothing-to-do\","
+                           "\"attempt\":0,\"since\":null,\"until\":null,"));
     str_release(&line);
 }
 
@@ -604,8 +614,7 @@ static void every_line_begins_alike(void **state)
 
 static void prepare(void)
 {
-    world_sql("TRUNCATE etl.batch, etl.batch_step, etl.batch_source, etl.batch_consumption,"
-              " etl.rejected_row, etl.pending_unit RESTART IDENTITY");
+    world_empty_ledger();
 }
 
 /* What every step does. */
@@ -624,8 +633,8 @@ static bool go(void)
                                .run_key = mem_strdup("key"),
                                .fingerprint = mem_strdup("work"),
                                .generation = 2};
-        if (!db_begin(world.db, &world.err) ||
-            !batch_open(world.db, &batch, &is_new, &world.err) || !db_commit(world.db, &world.err))
+        if (!db_begin(world.db, &world.err) || !batch_open(world.db, &batch, &is_new, &world.err) ||
+            !db_commit(world.db, &world.err))
             goto done;
     }
     if (!batch_refresh(world.db, &batch, &world.err) ||

@@ -6,7 +6,7 @@
 /* link: -Wl,--wrap=task_common,--wrap=task_name,--wrap=db_begin,--wrap=db_begin_snapshot */
 /* link: -Wl,--wrap=db_commit,--wrap=db_run,--wrap=db_query,--wrap=db_explain,--wrap=copy_open */
 /* link: -Wl,--wrap=copy_end,--wrap=copy_relay,--wrap=db_set_label,--wrap=reject_open */
-/* link: -Wl,--wrap=db_open_source,--wrap=db_run_schema */
+/* link: -Wl,--wrap=db_open_source,--wrap=db_run_schema,--wrap=db_open */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,18 +57,20 @@ static const char *find_used(const char *text)
     static const char *const schemas[] = {"staging.", "warehouse.", NULL};
     struct str question;
     str_init(&question);
-    str_add_text(&question, "WITH RECURSIVE used AS (SELECT to_regclass(name)::oid AS id FROM unnest('{");
+    str_add_text(&question,
+                 "WITH RECURSIVE used AS (SELECT to_regclass(name)::oid AS id FROM unnest('{");
     for (const char *const *schema = schemas; *schema; schema++)
         for (const char *at = text; (at = strstr(at, *schema)) != NULL; at++)
             str_add_format(&question, "%.*s,",
                            (int)strspn(at, "abcdefghijklmnopqrstuvwxyz_.0123456789"), at);
-    str_add_text(&question,
-                 "none.none}'::text[]) AS named (name) UNION"
-                 " SELECT depend.refobjid FROM used JOIN pg_rewrite AS rule ON rule.ev_class = used.id"
-                 " JOIN pg_depend AS depend ON depend.classid = 'pg_rewrite'::regclass"
-                 " AND depend.objid = rule.oid AND depend.refclassid = 'pg_class'::regclass)"
-                 " SELECT string_agg(relnamespace::regnamespace || '.' || relname, ' ') FROM used"
-                 " JOIN pg_class ON pg_class.oid = used.id AND relkind IN ('r', 'p')");
+    str_add_text(
+        &question,
+        "none.none}'::text[]) AS named (name) UNION"
+        " SELECT depend.refobjid FROM used JOIN pg_rewrite AS rule ON rule.ev_class = used.id"
+        " JOIN pg_depend AS depend ON depend.classid = 'pg_rewrite'::regclass"
+        " AND depend.objid = rule.oid AND depend.refclassid = 'pg_class'::regclass)"
+        " SELECT string_agg(relnamespace::regnamespace || '.' || relname, ' ') FROM used"
+        " JOIN pg_class ON pg_class.oid = used.id AND relkind IN ('r', 'p')");
     const char *used = world_value(question.text);
     str_release(&question);
     return used;

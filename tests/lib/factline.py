@@ -406,7 +406,8 @@ class Warehouse:
         return self.sql.tuples("SELECT reason, column_name FROM etl.rejected_row ORDER BY position, id")
 
     def report(self, columns="user_id, application_id, last_submission, last_sync"):
-        return self.sql.tuples(f"SELECT {columns} FROM warehouse.app_status_report ORDER BY 1, 2 NULLS FIRST")
+        return self.sql.tuples(f"SELECT {columns} FROM warehouse.app_status_report ORDER BY user_id,"
+                               " application_id NULLS FIRST")
 
     def status_rows(self):
         """app_status_fact by natural keys."""

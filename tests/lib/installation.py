@@ -39,6 +39,7 @@ class Installation:
         self.held = []
         self.count = 0
         self.last = ""
+        self.moments = []    # some of the times that passed
 
     def number(self):
         self.count += 1
@@ -81,17 +82,41 @@ class Installation:
                               f" WHERE form_id = {literal(form['form_id'])}")
         form.update(changes)
 
+    def some_form(self):
+        """One of a few, so that the same form changes again and again."""
+        names = sorted(self.forms)
+        return self.forms[self.rng.choice(names[:5] if self.rng.random() < 0.6 else names)]
+
+    def submit(self):
+        """A new form while there are few, later mostly a change."""
+        return self.add_form() if len(self.forms) < 12 or self.rng.random() < 0.2 else self.change_form()
+
+    def there_and_back(self):
+        """A change that leaves no stamp but an operation; calling the answer takes it back."""
+        normal = [name for name in sorted(self.forms)[:6] if self.forms[name]["state"] in (1, 2)]
+        if not normal:
+            return self.submit
+        form = self.forms[self.rng.choice(normal)]
+        before = form["state"]
+        self.archive(form, 3 - before)
+        return lambda: form["form_id"] in self.forms and self.archive(form, before)
+
+    def archive(self, form, state):
+        now = self.now()
+        self.update_form(form, state=state)
+        form["shard"].insert("operation", form_id=form["form_id"],
+                             operation="archive" if state == 2 else "unarchive", date=now + "Z")
+        form["operations"].append(now)
+
     def change_form(self):
         if not self.forms:
             return self.add_form()
-        form = self.forms[self.rng.choice(sorted(self.forms))]
+        form = self.some_form()
         now = self.now()
         kind = self.rng.choice(["archive", "archive", "unarchive", "unarchive", "edit", "delete", "undelete",
                                 "save", "user", "user", "app", "month", "remove"])
         if kind in ("archive", "unarchive"):
-            self.update_form(form, state=2 if kind == "archive" else 1)
-            form["shard"].insert("operation", form_id=form["form_id"], operation=kind, date=now + "Z")
-            form["operations"].append(now)
+            self.archive(form, 2 if kind == "archive" else 1)
         elif kind == "edit":
             copy = {name: form[name] for name in FORM_COLUMNS}
             copy.update(form_id=f"old-{self.number()}", state=4, edited_on=now, server_modified_on=now)
@@ -286,9 +311,10 @@ class Installation:
 
     def live(self, times=1):
         """Some time passes."""
-        actions = [self.add_form, self.add_form, self.add_form, self.change_form, self.change_form,
+        actions = [self.submit] * 4 + [self.change_form] * 3 + [
                    self.add_synclog, self.add_synclog, self.change_location, self.revise, self.revise, self.revise]
         for _ in range(times):
+            self.moments.append(self.now())
             kind = self.rng.random()
             if kind < 0.04 and len(self.held) < 2:
                 self.hold()

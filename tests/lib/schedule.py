@@ -28,7 +28,12 @@ class Load:
 
 
 class Schedule:
-    def __init__(self, seed):
+    """stale_files: files of forms may be older than what servers have shown since. A file's record
+    that lies between two server reads of an unchanged row then wins over the second of them, because
+    what did not change is not written, its version included."""
+
+    def __init__(self, seed, stale_files=False):
+        self.stale_files = stale_files
         self.rng = random.Random(seed)
         self.hq = Installation(self.rng)
         self.warehouse = factline.Warehouse()
@@ -88,19 +93,20 @@ class Schedule:
 
     # ---- loads ----
 
-    def new_load(self):
+    def new_load(self, feed=None):
         rng, hq = self.rng, self.hq
-        feed = rng.choice(["form"] * 4 + ["synclog", "synclog", "location", "user", "group", "domain", "application"])
+        feed = feed or rng.choice(["form"] * 4 + ["synclog", "synclog", "location", "user", "group", "domain", "application"])
         key = f"k{len(self.loads) + 1}"
         window = None
         options = []
-        if rng.random() < 0.2:
-            window = tuple(sorted([hq.past(), rng.choice([hq.past(), hq.now()])]))
+        if rng.random() < 0.25:
+            moments = [hq.past(), hq.past(), hq.now(), hq.now()] + hq.moments[-10:]
+            window = tuple(sorted(rng.sample(moments, 2)))
             if window[0] == window[1]:
                 window = None
             else:
                 options = ["--since", window[0] + "Z", "--until", window[1] + "Z"]
-        if feed in hq.documents or feed == "form" and hq.dumps and rng.random() < 0.25:
+        if feed in hq.documents or feed == "form" and (hq.dumps or not self.stale_files) and rng.random() < 0.25:
             lines = self.lines_for(feed)
             path = self.warehouse.file([line for line, _, _, _ in lines])
             return Load(feed, key, ["--source", path, *options], lines=lines, window=window)
@@ -112,7 +118,9 @@ class Schedule:
 
     def lines_for(self, feed):
         if feed == "form":
-            lines = list(self.rng.choice(self.hq.dumps))
+            if not self.stale_files:
+                self.hq.dump_forms()
+            lines = list(self.rng.choice(self.hq.dumps) if self.stale_files else self.hq.dumps[-1])
         else:
             revisions = self.hq.documents[feed]
             lines = [self.rng.choice(revisions) for _ in range(self.rng.randint(0, 6))] if revisions else []
@@ -201,8 +209,8 @@ class Schedule:
     def transform_command(feed, batch):
         return ["transform-fact" if feed in factline.FACTS else "transform-dim", feed, "--batch-id", str(batch)]
 
-    def transform(self):
-        waiting = self.staged()
+    def transform(self, only=None):
+        waiting = [item for item in self.staged() if only in (None, item[0])]
         if waiting:
             feed, batch = self.rng.choice(waiting)
             self.tell(f"transform {feed} {batch}")
@@ -233,6 +241,17 @@ class Schedule:
             self.tell(f"once more {options}")
             self.load(load, *options)
 
+    def back_and_forth(self):
+        """A change, a load, the change taken back, a load; the transforms in any order, or later."""
+        take_back = self.hq.there_and_back()
+        self.load(self.new_load("form"))
+        take_back()
+        self.load(self.new_load("form"))
+        for _ in range(self.rng.randint(0, 2)):
+            self.transform("form")
+        if self.rng.random() < 0.5:
+            self.derive()
+
     def lose_staging(self):
         feed = self.rng.choice(sorted(KEY))
         self.tell(f"staging of {feed} is lost")
@@ -262,12 +281,17 @@ class Schedule:
         return oracle.compare(self.sql, self.records(), self.mentioned, tables)
 
     def run(self, length):
-        actions = ([self.load] * 6 + [self.transform] * 6 + [self.derive] * 3 + [self.together] * 2 +
+        actions = ([self.load] * 6 + [self.transform] * 7 + [self.derive] * 4 + [self.back_and_forth] * 3 + [self.together] * 2 +
                    [self.repeat_old] * 2 + [self.lose_staging, self.clear, self.check_all, self.check_derived])
-        self.hq.live(self.rng.randint(0, 60))
+        self.hq.live(self.rng.randint(0, 30))
+        if self.rng.random() < 0.8:  # else the first derived run finds more than one batch
+            self.load(self.new_load("form"))
+            self.settle()
         for _ in range(length):
-            self.hq.live(self.rng.choice([0, 1, 3, 9]))
+            self.hq.live(self.rng.choice([0, 1, 2, 5]))
             self.rng.choice(actions)()
+            if self.rng.random() < 0.2:
+                self.check_all()
         self.settle()
         self.converge()
 

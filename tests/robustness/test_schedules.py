@@ -3,7 +3,7 @@
 """The property: after any schedule of loads, transforms, derived runs, kills and retries, the
 warehouse equals a recompute from all records that completed batches staged.
 
-    test_schedules.py [--seed N] [--schedules N] [--seconds N] [--steps N] [--tell]
+    test_schedules.py [--seed N] [--schedules N] [--seconds N] [--steps N] [--tell] [--stale-files]
 
 Seeds are printed; the same seed makes the same schedule, but for the moments of the kills.
 """
@@ -19,12 +19,12 @@ import factline  # noqa: E402
 from schedule import Schedule  # noqa: E402
 
 
-def run_one(seed, steps, tell):
+def run_one(seed, steps, tell, stale_files):
     schedule = None
     begin = time.monotonic()
     try:
-        schedule = Schedule(seed)
-        schedule.run(random.Random(seed).randint(8, steps))
+        schedule = Schedule(seed, stale_files)
+        schedule.run(random.Random(seed).randint(5, steps))
         print(f"ok seed {seed}: {len(schedule.loads)} loads, {len(schedule.captured)} batches, "
               f"{len(schedule.records())} records ({time.monotonic() - begin:.1f} s)", flush=True)
         return True
@@ -47,11 +47,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=75, help="start no schedule after so many seconds")
     parser.add_argument("--steps", type=int, default=40, help="the most steps of one schedule")
     parser.add_argument("--tell", action="store_true", help="show all of a failing schedule")
+    parser.add_argument("--stale-files", action="store_true", help="load files older than the last server read")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
     begin, count, failed = time.monotonic(), 0, 0
     while time.monotonic() - begin < options.seconds and (not options.schedules or count < options.schedules):
-        failed += not run_one(seed + count, options.steps, options.tell)
+        failed += not run_one(seed + count, options.steps, options.tell, options.stale_files)
         count += 1
     print(f"test_schedules.py: {count - failed} of {count} schedules as recomputed, "
           f"seeds {seed} to {seed + count - 1}", flush=True)

@@ -1,4 +1,5 @@
--- Mark a batch failed, where the attempt is still ours and it is not complete.
+-- Mark a batch failed, where the attempt is still ours and the batch not complete. A step that did
+-- end, though its answer was lost, did not fail.
 -- param $1 batch_id bigint
 -- param $2 attempt integer
 -- param $3 step text
@@ -14,4 +15,9 @@ UPDATE etl.batch AS batch
        failed_reason = $6
  WHERE batch.id = $1
    AND batch.attempt = $2
-   AND batch.state IN ('open', 'staged', 'failed');
+   AND batch.state IN ('open', 'staged', 'failed')
+   AND EXISTS (SELECT
+                 FROM etl.batch_step AS step
+                WHERE step.batch_id = batch.id
+                  AND step.attempt = batch.attempt
+                  AND step.ended_at IS NULL);

@@ -59,12 +59,23 @@ static void a_name_of_a_header_is_never_null(void **state)
             " cannot be read (bad_escape); export it in UTF-8 as TSV");
 }
 
-static void an_empty_file_has_no_header(void **state)
+static void an_empty_file_has_no_columns_and_no_records(void **state)
+{
+    struct csv *csv;
+
+    (void)state;
+    write_bytes(BYTES("\xef\xbb\xbf"));
+    csv = csv_open(path, CSV_TAB, CSV_TEXT_LONG, &err);
+    assert_non_null(csv);
+    assert_true(csv_is_empty(csv));
+    assert_true(csv_column(csv, "id") == CSV_NONE);
+    say_rest(csv);
+    assert_said("", 0);
+}
+
+static void a_header_is_no_blank_line(void **state)
 {
     (void)state;
-    refuses(CSV_TAB, BYTES(""), "", " is empty, it has not even a header; export it again");
-    refuses(CSV_COMMA, BYTES("\xef\xbb\xbf"), "",
-            " is empty, it has not even a header; export it again");
     refuses(CSV_COMMA, BYTES("\na,b\n"), "",
             " begins with a blank line where its header should be; remove it");
 }
@@ -278,6 +289,45 @@ static void a_long_line_within_quotes_makes_the_record_too_long(void **state)
                        "5! bad_escape (\");6: 5|6;"));
 }
 
+static void a_record_is_measured_by_its_whole_line_not_by_what_is_kept_of_it(void **state)
+{
+    int64_t max_record = FILE_HEAD + 100;
+    struct csv *csv;
+    struct csv_record record;
+    struct str text;
+
+    (void)state;
+    str_init(&text);
+    str_add_text(&text, "a,b\n1,\"2\n");
+    for (int i = 0; i < max_record; i++) {
+        str_add_char(&text, 'x');
+    }
+    str_add_text(&text, "y\n\",4\n");
+    write_bytes(text.text, text.length);
+    csv = csv_open(path, CSV_COMMA, max_record, &err);
+    assert_non_null(csv);
+    assert_int_equal(csv_next(csv, &record, &err), CSV_BAD);
+    assert_string_equal(record.reason, "too_long");
+    assert_string_equal(record.raw->text, "1,\"2");
+    assert_int_equal(csv_next(csv, &record, &err), CSV_BAD);
+    assert_string_equal(record.reason, "too_long");
+    assert_int_equal(record.raw->number, 3);
+    assert_int_equal(record.raw->length, FILE_HEAD);
+    assert_int_equal(record.raw->full_length, max_record + 1);
+    say_rest(csv);
+    assert_said(BYTES("4! bad_escape (\",4);"));
+    str_release(&text);
+}
+
+static void what_is_too_long_is_not_looked_at(void **state)
+{
+    (void)state;
+    assert_reads(CSV_TAB, 5, BYTES("a\tb\n1\t\xff\xff\xff\xff\n"),
+                 BYTES("2! too_long (1\t\xff\xff\xff\xff);"));
+    assert_reads(CSV_COMMA, 5, BYTES("a,b\n1,\"\xff\n2\"\n"),
+                 BYTES("2! too_long (1,\"\xff);3! bad_escape (2\");"));
+}
+
 static void a_record_may_have_very_many_lines(void **state)
 {
     enum { COUNT = 800 * 1000 };
@@ -342,7 +392,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_column_is_found_by_its_exact_name),
         cmocka_unit_test(a_name_of_a_header_is_never_null),
-        cmocka_unit_test(an_empty_file_has_no_header),
+        cmocka_unit_test(an_empty_file_has_no_columns_and_no_records),
+        cmocka_unit_test(a_header_is_no_blank_line),
         cmocka_unit_test(a_name_stands_once_in_a_header_and_is_not_told),
         cmocka_unit_test(a_header_is_refused_for_what_makes_a_record_bad),
         cmocka_unit_test(a_header_has_no_more_columns_than_a_table_may_have),
@@ -362,6 +413,8 @@ int main(void)
         cmocka_unit_test(a_line_that_is_too_long_stands_alone),
         cmocka_unit_test(a_record_of_several_lines_may_be_as_long_as_a_line),
         cmocka_unit_test(a_long_line_within_quotes_makes_the_record_too_long),
+        cmocka_unit_test(a_record_is_measured_by_its_whole_line_not_by_what_is_kept_of_it),
+        cmocka_unit_test(what_is_too_long_is_not_looked_at),
         cmocka_unit_test(a_record_may_have_very_many_lines),
         cmocka_unit_test(a_stream_that_breaks_off_fails_the_reading),
         cmocka_unit_test(a_stream_may_break_off_behind_the_header_and_within_quotes),

@@ -141,6 +141,7 @@ static void cells_stay_where_they_were_decoded(void **state)
 {
     struct csv_cells *cells = mem_alloc(sizeof(*cells));
     char text[40 * 100 + 1];
+    char expected[40];
     size_t place;
 
     (void)state;
@@ -151,11 +152,19 @@ static void cells_stay_where_they_were_decoded(void **state)
     assert_int_equal(csv_split_comma(cells, text, 0, sizeof(text) - 2, &place), CSV_WHOLE);
     assert_int_equal(cells->count, 100);
     for (int i = 0; i < 100; i++) {
-        char expected[40];
-
         snprintf(expected, sizeof(expected), "\"%035d", i);
         assert_int_equal(cells->items[i].length, 36);
         assert_memory_equal(cells->items[i].text, expected, 36);
+    }
+    for (int i = 0; i < 100; i++) {
+        snprintf(text + 40 * i, 41, "\\n%037d%c", i, i < 99 ? '\t' : '\0');
+    }
+    assert_null(csv_split_tab(cells, text, sizeof(text) - 2, true));
+    assert_int_equal(cells->count, 100);
+    for (int i = 0; i < 100; i++) {
+        snprintf(expected, sizeof(expected), "\n%037d", i);
+        assert_int_equal(cells->items[i].length, 38);
+        assert_memory_equal(cells->items[i].text, expected, 38);
     }
     csv_cells_release(cells);
     free(cells);

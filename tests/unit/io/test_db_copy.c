@@ -8,32 +8,13 @@
 
 #include "base/interrupt.h"
 #include "expect_bug.h"
-#include "fake_server.h"
-#include "io/db_private.h"
+#include "fake_db.h"
 
 static const struct sql copy_in = {.name = "rows_in", .text = "COPY in", .is_copy = true};
 static const struct sql copy_out = {.name = "rows_out", .text = "COPY out", .is_copy = true};
 static const struct sql no_copy = {.name = "no_copy", .text = "SELECT 1"};
 
-static struct error err;
 static char piece[256 * 1024];
-
-static struct db *open_fake(void (*script)(int fd))
-{
-    memset(&err, 0, sizeof err);
-    interrupt_install();
-    fake_start(script);
-    struct db *db = db_open(&err);
-    if (!db)
-        fail_msg("%s", err.message);
-    return db;
-}
-
-static void close_fake(struct db *db)
-{
-    db_close(db);
-    fake_stop();
-}
 
 static void begin_copy(int fd, char type)
 {
@@ -68,7 +49,7 @@ static void rows_are_counted_by_the_server(void **state)
 static void refuse_in_the_middle(int fd)
 {
     begin_copy(fd, 'G');
-    fake_read(fd, 1000);
+    fake_read_message(fd, "d");
     fake_error(fd, "ERROR", "22P04", "s3cret", "", 0);
     fake_read_message(fd, "f");
     fake_ready(fd, 'I');
@@ -96,7 +77,7 @@ static void refuse_without_reading(int fd)
         _exit(0);
     fake_error(fd, "ERROR", "53100", "s3cret", "", 0);
     fake_read(fd, 4); /* the rest of the first message's head */
-    fake_read(fd, 65536);
+    fake_read(fd, 2 * 8192 - 5);
     fake_read_message(fd, "f");
     fake_ready(fd, 'I');
     fake_wait_for_end(fd);
@@ -153,7 +134,7 @@ static void a_server_lost_at_the_end_is_temporary(void **state)
 static void signal_and_take(int fd)
 {
     begin_copy(fd, 'G');
-    fake_read(fd, 1000);
+    fake_read_message(fd, "d");
     fake_signal_client();
     fake_read_message(fd, "f");
     fake_take_cancel();

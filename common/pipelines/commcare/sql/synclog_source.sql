@@ -7,42 +7,38 @@
 -- setting until timestamptz
 -- setting clock timestamptz
 --
--- A column that a release lacks is found in lacking instead, since no table inside offers its name.
--- The range is on date itself, so a weekly child answers by its index. A key is no number here:
--- the rows have no position. What this leaves out, synclog_source_rejects sends.
+-- The range is on date itself, so each weekly child answers by its index. A key is no number here,
+-- so the rows have no position. A column that a release lacks is found in lacking instead, since no
+-- table inside offers its name.
+-- Settings are read once, in run: a filter would read them for each row. What this leaves out,
+-- synclog_source_rejects sends.
 COPY (
-    SELECT current_setting('factline.batch_id')::bigint,
-           current_setting('factline.read_number')::bigint,
-           current_setting('factline.read_time')::timestamptz,
-           0::bigint,
-           false,
-           sync.synclog_id,
-           sync.date,
-           sync.domain,
-           sync.user_id,
-           sync.build_id,
-           sync.app_id,
-           sync.duration,
-           sync.device_id,
-           sync.is_formplayer,
-           sync.request_user_id
-      FROM (SELECT current_setting('factline.since')::timestamptz AS since,
-                   current_setting('factline.until')::timestamptz AS until,
-                   current_setting('factline.clock')::timestamptz AS clock) AS run
-     CROSS JOIN (SELECT NULL::text AS app_id,
-                        NULL::text AS device_id,
-                        NULL::boolean AS is_formplayer,
-                        NULL::text AS request_user_id) AS lacking
+    WITH run AS MATERIALIZED (
+        SELECT current_setting('factline.batch_id')::bigint AS batch_id,
+               current_setting('factline.read_number')::bigint AS read_number,
+               current_setting('factline.read_time')::timestamptz AS read_time,
+               current_setting('factline.since')::timestamptz AS since,
+               current_setting('factline.until')::timestamptz AS until,
+               current_setting('factline.clock')::timestamptz + interval '1 day' AS latest
+    )
+    SELECT (SELECT run.batch_id FROM run), (SELECT run.read_number FROM run),
+           (SELECT run.read_time FROM run), 0::bigint, false, sync.synclog_id, sync.date,
+           sync.domain, sync.user_id, sync.build_id, sync.app_id, sync.duration, sync.device_id,
+           sync.is_formplayer, sync.request_user_id
+      FROM (SELECT NULL::text AS app_id,
+                   NULL::text AS device_id,
+                   NULL::boolean AS is_formplayer,
+                   NULL::text AS request_user_id) AS lacking
      CROSS JOIN LATERAL (
            SELECT synclog_id::text AS synclog_id, date, domain::text AS domain,
                   user_id::text AS user_id, build_id::text AS build_id, app_id::text AS app_id,
                   duration::bigint AS duration, device_id::text AS device_id, is_formplayer,
                   request_user_id::text AS request_user_id
              FROM public.phone_synclogsql
-            WHERE date > run.since
-              AND date <= run.until) AS sync
+            WHERE date > (SELECT run.since FROM run)
+              AND date <= (SELECT run.until FROM run)) AS sync
      WHERE (sync.synclog_id <> ''
             AND sync.date >= '2005-01-01T00:00:00Z'
-            AND sync.date <= run.clock + interval '1 day'
+            AND sync.date <= (SELECT run.latest FROM run)
             AND COALESCE(sync.duration, 0) >= 0) IS TRUE
 ) TO STDOUT (FORMAT binary);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Writing the open rejects of a feed to a file, for repair by hand. The file is
+ * read with load-staging again; the rejects themselves stay until clear-staging
+ * finds them too old.
+ */
+#ifndef ETL_REJECT_EXPORT_H
+#define ETL_REJECT_EXPORT_H
+
+#include "etl/pipeline.h"
+#include "io/db.h"
+
+/* Writes one record a line to path, readable by its owner alone, whole or not at all (temporary
+ * file, rename): the records of tables where the path ends with .csv or .tsv (their header is for
+ * you to add), else the documents. Records that were cut for their length are left out. */
+bool reject_export(struct db *db, const struct feed *feed, const char *path, struct result *result,
+                   struct error *err);
+
+#endif

@@ -1,0 +1,22 @@
+-- The next open rejects of a feed, oldest first, each with what its version would have been. A
+-- record may have a mebibyte, so they come in small helpings.
+-- param $1 feed text
+-- param $2 after_id bigint
+-- param $3 is_table boolean
+SELECT rejected.id, rejected.position, encode(rejected.bytes, 'hex') AS bytes,
+       batch.own_times, batch.read_number,
+       COALESCE(source.clock, batch.until) AS clock
+  FROM etl.rejected_row AS rejected
+  JOIN etl.batch AS batch
+    ON batch.id = rejected.batch_id
+   AND batch.state IN ('staged', 'complete')
+  LEFT JOIN etl.batch_source AS source
+    ON source.batch_id = rejected.batch_id
+   AND source.source = rejected.source
+ WHERE rejected.feed = $1
+   AND rejected.id > $2
+   AND rejected.is_table = $3
+   AND rejected.replayed_batch_id IS NULL
+   AND rejected.sha256 IS NULL
+ ORDER BY rejected.id
+ LIMIT 8;

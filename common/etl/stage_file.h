@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the readers of files and of rejects share. Part of etl/stage.
+ */
+#ifndef ETL_STAGE_FILE_H
+#define ETL_STAGE_FILE_H
+
+#include "base/str.h"
+#include "etl/stage_read.h"
+
+/* A load of files on its way. */
+struct stage_reading {
+    struct stage *stage;
+    struct field_reader *reader;
+    struct field_batch fixed;
+    struct copy *copy;
+    int64_t lines; /* over all files: the later line wins */
+    int64_t last_sign;
+    bool has_told_wrapped;
+    int64_t last_reject; /* of a replay: the greatest id that was read */
+    struct str closed;   /* and the ids that did not fail again, separated by commas */
+};
+
+/* Before each record: a sign of life for the log, a look whether we are to stop. */
+bool stage_begin_record(struct stage_reading *reading, struct error *err);
+
+/* Reads all open rejects of the feed once more, by a session of its own, each with the version that
+ * it would have had. Records of tables stay out: they need their header. */
+bool stage_replay(struct stage_reading *reading, struct error *err);
+
+/* After the replay's COPY: closes the rejects that were staged. */
+bool stage_close_replayed(struct stage_reading *reading, struct error *err);
+
+#endif
