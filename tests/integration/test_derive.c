@@ -90,10 +90,10 @@ static void the_first_run_starts_from_all_facts(void **state)
     assert_value("SELECT string_agg(concat_ws(' ', consumer, source_batch_id, batch_id), ', '"
                  " ORDER BY source_batch_id) FROM etl.batch_consumption",
                  "app_status_form 1 3, app_status_form 2 3");
-    assert_value(
-        "SELECT concat_ws(' ', workflow, state, fingerprint, until = (SELECT max(until) FROM etl.batch"
-        " WHERE workflow = 'form')) FROM etl.batch WHERE id = 3",
-        "app_status_form complete unconsumed t");
+    assert_value("SELECT concat_ws(' ', workflow, state, fingerprint, until = (SELECT max(until)"
+                 " FROM etl.batch"
+                 " WHERE workflow = 'form')) FROM etl.batch WHERE id = 3",
+                 "app_status_form complete unconsumed t");
     assert_value("SELECT step || ' ' || outcome FROM etl.batch_step WHERE batch_id = 3",
                  "app-status-from-fact done");
 }

@@ -194,10 +194,10 @@ static void another_attempt_that_lives_is_waited_for(void **state)
     (void)state;
     world.common.run_key = "k";
     world_load("form", path, "done");
-    world_sql(
-        "DELETE FROM staging.form; UPDATE etl.batch_step SET ended_at = NULL, outcome = NULL,"
-        " backend = pg_backend_pid(), backend_start = (SELECT a.backend_start FROM pg_stat_activity a"
-        " WHERE a.pid = pg_backend_pid())");
+    world_sql("DELETE FROM staging.form; UPDATE etl.batch_step SET ended_at = NULL, outcome = NULL,"
+              " backend = pg_backend_pid(), backend_start = (SELECT a.backend_start FROM"
+              " pg_stat_activity a"
+              " WHERE a.pid = pg_backend_pid())");
     world.common.lock_timeout = CLOCK_SECOND / 5;
     fail_to_stage("form", world_options(path), STATUS_TEMPORARY, "held by another attempt");
     assert_staged("0");

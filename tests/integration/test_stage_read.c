@@ -106,7 +106,8 @@ static void a_shard_without_a_window_is_left_alone(void **state)
     world_sql(
         "WITH batch AS (INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until,"
         " state) VALUES ('form', 'before', '', 'incremental', '-infinity', 'now', 'complete')"
-        " RETURNING id) INSERT INTO etl.batch_source (batch_id, source, has_watermark, since, until)"
+        " RETURNING id) INSERT INTO etl.batch_source (batch_id, source, has_watermark,"
+        " since, until)"
         " SELECT id, current_setting('unix_socket_directories') || ':' || current_setting('port')"
         " || '/postgres', true, '-infinity', now() + interval '1 hour' FROM batch");
     assert_true(world_stage("form", options) || (print_error("%s\n", world.err.message), false));

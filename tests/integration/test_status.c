@@ -71,10 +71,10 @@ static void a_named_workflow_is_shown_though_it_never_ran(void **state)
 {
     (void)state;
     assert_shown("form", false, "form                 never");
-    assert_shown(
-        "form", true,
-        "{\"workflows\":[{\"workflow\":\"form\",\"last_until\":null,\"lag_seconds\":null,\"open\":0,"
-        "\"failed\":0,\"gaps\":0,\"rejects\":0,\"unconsumed\":0");
+    assert_shown("form", true,
+                 "{\"workflows\":[{\"workflow\":\"form\",\"last_until\":null,\"lag_seconds\":null,"
+                 "\"open\":0,"
+                 "\"failed\":0,\"gaps\":0,\"rejects\":0,\"unconsumed\":0");
 }
 
 static void a_workflow_shows_how_it_stands(void **state)
@@ -87,9 +87,11 @@ static void a_workflow_shows_how_it_stands(void **state)
     add_batch("form", "failed", "2 h", "1 h", "a");
     add_batch("form", "superseded", "2 h", "1 h", "a");
     world_sql(
-        "INSERT INTO etl.rejected_row (batch_id, feed, source, position, column_name, reason, bytes,"
+        "INSERT INTO etl.rejected_row (batch_id, feed, source, position, column_name,"
+        " reason, bytes,"
         " full_length) VALUES (1, 'form', 'a', 1, '', 'bad_json', '', 0);"
-        "INSERT INTO etl.rejected_row (batch_id, feed, source, position, column_name, reason, bytes,"
+        "INSERT INTO etl.rejected_row (batch_id, feed, source, position, column_name,"
+        " reason, bytes,"
         " full_length, replayed_batch_id) VALUES (1, 'form', 'a', 1, '', 'bad_json', '', 0, 2)");
     assert_shown("form", true, "\"open\":2,\"failed\":1,\"gaps\":1,\"rejects\":1,\"unconsumed\":0");
     assert_non_null(strstr(document(), "\"lag_seconds\":720"));
@@ -104,9 +106,9 @@ static void windows_that_overlap_or_touch_leave_no_gap(void **state)
     add_batch("form", "complete", "6 h", "4 h", "a");
     add_batch("form", "complete", "4 h", "2 h", "a");
     add_batch("form", "complete", "10 h", "2 h", "b");
-    world_sql(
-        "UPDATE etl.batch_source SET since = (SELECT until FROM etl.batch_source WHERE batch_id = 2)"
-        " WHERE batch_id = 3");
+    world_sql("UPDATE etl.batch_source SET since = (SELECT until FROM etl.batch_source WHERE"
+              " batch_id = 2)"
+              " WHERE batch_id = 3");
     assert_shown("form", true, "\"gaps\":0");
 }
 
@@ -132,13 +134,13 @@ static void what_an_operator_should_look_at_is_told(void **state)
     add_batch("form", "complete", "3 h", "2 h", "b"); /* without a */
     add_batch("synclog", "open", "3 h", "2 h", "a");
     add_batch("form", "failed", "3 h", "2 h", "b");
-    world_sql(
-        "UPDATE etl.batch SET failed_step = 'load-staging', failed_status = 75,"
-        " failed_reason = 'lost; try again' WHERE state = 'failed';"
-        "INSERT INTO etl.batch_step (batch_id, attempt, step, run_key, host, backend, backend_start)"
-        " VALUES (3, 1, 'load-staging', '', '', 0, now());"
-        "INSERT INTO etl.pending_unit (workflow, unit, batch_id, reason)"
-        " VALUES ('form', 'u', 1, 'odd')");
+    world_sql("UPDATE etl.batch SET failed_step = 'load-staging', failed_status = 75,"
+              " failed_reason = 'lost; try again' WHERE state = 'failed';"
+              "INSERT INTO etl.batch_step (batch_id, attempt, step, run_key, host, backend,"
+              " backend_start)"
+              " VALUES (3, 1, 'load-staging', '', '', 0, now());"
+              "INSERT INTO etl.pending_unit (workflow, unit, batch_id, reason)"
+              " VALUES ('form', 'u', 1, 'odd')");
     assert_shown(NULL, false,
                  "\nform: batch 4 failed in load-staging with status 75: lost; try again\n");
     assert_non_null(

@@ -221,7 +221,8 @@ static void swallow(const char *table)
     char text[512];
     snprintf(
         text, sizeof text,
-        "CREATE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        "CREATE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+        " RETURN NULL; END';"
         "CREATE TRIGGER swallow BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION public.swallow()",
         table);
     world_sql(text);

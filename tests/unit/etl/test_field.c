@@ -135,17 +135,17 @@ static void alternatives_are_tried_in_order(void **state)
 static void the_version_is_the_greatest_modification_time(void **state)
 {
     struct world *world = *state;
-    assert_staged(
-        world, &thing,
-        "{\"_id\":\"t\",\"must\":\"y\",\"modified\":\"2024-01-03\",\"log\":[{\"date\":\"2024-02-01\"},"
-        "{\"date\":\"2023-01-01\"}]}",
-        "7 3 2024-02-01T00:00:00.000000Z 5 false 't' null 1 null null null "
-        "2024-01-03T00:00:00.000000Z [] j'[]'");
-    assert_staged(
-        world, &thing,
-        "{\"_id\":\"t\",\"must\":\"y\",\"modified\":\"2024-03-01\",\"log\":[{\"date\":\"2024-02-01\"}]}",
-        "7 3 2024-03-01T00:00:00.000000Z 5 false 't' null 1 null null null "
-        "2024-03-01T00:00:00.000000Z [] j'[]'");
+    assert_staged(world, &thing,
+                  "{\"_id\":\"t\",\"must\":\"y\",\"modified\":\"2024-01-03\","
+                  "\"log\":[{\"date\":\"2024-02-01\"},"
+                  "{\"date\":\"2023-01-01\"}]}",
+                  "7 3 2024-02-01T00:00:00.000000Z 5 false 't' null 1 null null null "
+                  "2024-01-03T00:00:00.000000Z [] j'[]'");
+    assert_staged(world, &thing,
+                  "{\"_id\":\"t\",\"must\":\"y\",\"modified\":\"2024-03-01\","
+                  "\"log\":[{\"date\":\"2024-02-01\"}]}",
+                  "7 3 2024-03-01T00:00:00.000000Z 5 false 't' null 1 null null null "
+                  "2024-03-01T00:00:00.000000Z [] j'[]'");
 }
 
 static void a_reader_serves_one_line_after_the_other(void **state)

@@ -191,8 +191,10 @@ static void secrets_are_blanked_where_the_record_parsed(void **state)
 {
     struct world *world = *state;
     static const char document[] =
-        "{\"password\":\"s3cret\",\"a\":[{\"phone_numbers\":[\"s3cret\"],\"b\":{\"phone_number\":\"s3cret\","
-        "\"default_phone_number\":\"s3cret\",\"pass\\u0077ord\":{\"x\":\"s3cret\"},\"kept\":\"k\"}}]}";
+        "{\"password\":\"s3cret\",\"a\":[{\"phone_numbers\":[\"s3cret\"],"
+        "\"b\":{\"phone_number\":\"s3cret\","
+        "\"default_phone_number\":\"s3cret\",\"pass\\u0077ord\":{\"x\":\"s3cret\"},"
+        "\"kept\":\"k\"}}]}";
     add_text(world, document, true);
     assert_true(write_all(world, -1));
     const char *row = fake_copy_row(world->copy, 0);

@@ -388,11 +388,11 @@ static const struct field objects = {.type = FIELD_OBJECTS, .elements = members}
 static void objects_are_rebuilt_from_their_declared_members(void **state)
 {
     (void)state;
-    assert_put(
-        &objects,
-        "{\"v\":[{\"secret\":1,\"n\":\"q\\\"\\u00e9\",\"a\":true,\"p\":[\"x\",\"y\"]},{\"n\":\"m\"}]}",
-        "j'[{\"name\":\"q\\\"\\u00e9\",\"admin\":true,\"places\":[\"x\",\"y\"]},"
-        "{\"name\":\"m\",\"admin\":false,\"places\":[]}]'");
+    assert_put(&objects,
+               "{\"v\":[{\"secret\":1,\"n\":\"q\\\"\\u00e9\",\"a\":true,\"p\":[\"x\",\"y\"]},"
+               "{\"n\":\"m\"}]}",
+               "j'[{\"name\":\"q\\\"\\u00e9\",\"admin\":true,\"places\":[\"x\",\"y\"]},"
+               "{\"name\":\"m\",\"admin\":false,\"places\":[]}]'");
     assert_put(&objects, "{\"v\":{\"n\":\"one\",\"p\":null}}",
                "j'[{\"name\":\"one\",\"admin\":false,\"places\":[]}]'");
     assert_put(&objects, "{\"v\":[]}", "j'[]'");
