@@ -59,6 +59,10 @@ FIELDS = {
 }
 
 
+# Within the quotes of a connection string.
+QUOTED = r"| replace('\\', '\\\\') | replace('\'', '\\\'')"
+
+
 # ---- how a step runs ----
 
 class FailFastHook(SubprocessHook):
@@ -87,7 +91,8 @@ def pg_environment(connection, prefix=""):
 
     Fields and not a URI: libpq refuses or misreads what get_uri() makes of the extra.
     """
-    return {prefix + name: "{{ conn.%s.%s }}" % (connection, field) for name, field in FIELDS.items()}
+    return {prefix + name: "{{ conn.%s.%s }}" % (connection, field)
+            for name, field in FIELDS.items()}
 
 
 def step(task_id, command, env=None, **more):
@@ -122,8 +127,7 @@ def servers(*connections):
     for number, connection in enumerate(connections, 1):
         arguments += f' --source "$SOURCE_{number}"'
         env[f"SOURCE_{number}"] = " ".join(
-            r"%s='{{ (conn.%s.%s or '') | string | replace('\\', '\\\\') | replace('\'', '\\\'') }}'"
-            % (keyword, connection, field)
+            "%s='{{ (conn.%s.%s or '') | string %s }}'" % (keyword, connection, field, QUOTED)
             for keyword, field in (("host", "host"), ("port", "port"), ("dbname", "schema"),
                                    ("user", "login")))
     shared = pg_environment(connections[0], "SOURCE_")
@@ -146,8 +150,8 @@ def batch_of(task):
 def load(feed, source, options="", **more):
     """Opens a batch and fills staging.FEED. Without news it is skipped, and so is what follows."""
     arguments, env = source
-    return step(f"load_{feed}", f"load-staging {feed}{arguments} --skip-if-empty {options}".rstrip(),
-                env=env, **more)
+    command = f"load-staging {feed}{arguments} --skip-if-empty {options}".rstrip()
+    return step(f"load_{feed}", command, env=env, **more)
 
 
 def transform(program, feed, loaded, **more):
@@ -185,7 +189,7 @@ def workflow(dag_id, schedule, text="", **more):
 
 
 def on_event_or_daily(assets, cron):
-    """Wakes at each update of the assets; at the cron time, too, so that a lost event costs a day."""
+    """Wakes at each update of the assets, and by cron, so that a lost event costs a day."""
     try:
         from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable  # 3.2 and later
     except ImportError:

@@ -62,10 +62,6 @@ def day(number):
     return f"2025-01-{number:02}"
 
 
-def clear(dag, number, task):
-    world().airflow("tasks", "clear", "-y", "-t", f"^{task}$", "-s", day(number), "-e", day(number), dag)
-
-
 class Waiting:
     """A DAG run whose transform waits for the lock of the test."""
 
@@ -108,7 +104,7 @@ class Waiting:
         self.lock.close()
 
     def clear(self):
-        clear(self.dag, self.number, "transform_form")
+        world().clear(self.dag, self.run, day(self.number), "transform_form")
 
     def finish(self, seconds=120):
         """The next try; then the facts, which are all there once."""
@@ -160,9 +156,7 @@ def seen(seconds, state):
 @test
 def a_running_task_that_is_marked_failed():
     waiting = Waiting()
-    took = waiting.end_by(lambda: world().tell(
-        f"""UPDATE task_instance SET state = 'failed' WHERE task_id = 'transform_form'
-             AND run_id = '{waiting.run}' AND dag_id = '{waiting.dag}'"""))
+    took = waiting.end_by(lambda: world().mark_failed(waiting.dag, waiting.run, "transform_form"))
     waiting.clear()
     state = waiting.finish()
     note("marked failed, then cleared", "gone in 10 s; success", seen(took, state))
@@ -222,7 +216,7 @@ def any_task_that_is_cleared_and_run_again():
     for task in ("transform_form", "load_form"):
         before = world().xcoms("case_form", run)
         tries = world().tasks("case_form", run)[task][1]
-        clear("case_form", number, task)
+        world().clear("case_form", run, day(number), task)
         wait_until(lambda: world().tasks("case_form", run)[task] == ("success", tries + 1), f"{task} again", 90)
         after = world().xcoms("case_form", run)
         equal(after[task]["status"], "already-done", f"status of {task}")

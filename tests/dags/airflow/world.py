@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
@@ -251,6 +253,38 @@ class Airflow:
     def log_of(self, part):
         with open(os.path.join(self.home, part + ".log"), errors="replace") as file:
             return file.read()
+
+    # ---- what a person does to a task ----
+
+    def mark_failed(self, dag, run, task):
+        """2.x: its REST does no more than change this row, which is what the task runner sees."""
+        if self.version == "2":
+            self.tell(f"""UPDATE task_instance SET state = 'failed'
+                           WHERE dag_id = '{dag}' AND run_id = '{run}' AND task_id = '{task}'""")
+        else:
+            self.rest("PATCH", f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}",
+                      {"new_state": "failed"})
+
+    def clear(self, dag, run, day, task):
+        if self.version == "2":
+            self.airflow("tasks", "clear", "-y", "-t", f"^{task}$", "-s", day, "-e", day, dag)
+        else:  # the command of 3.3.2 finds the task and leaves it as it is
+            self.rest("POST", f"/dags/{dag}/clearTaskInstances",
+                      {"dry_run": False, "dag_run_id": run, "task_ids": [task], "only_failed": False,
+                       "reset_dag_runs": True})
+
+    def rest(self, method, path, body):
+        base = f"http://127.0.0.1:{self.env['AIRFLOW__API__PORT']}"
+        with urllib.request.urlopen(base + "/auth/token", timeout=60) as answer:
+            token = json.load(answer)["access_token"]
+        request = urllib.request.Request(
+            base + "/api/v2" + path, method=method, data=json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as problem:
+            fail(f"{method} {path}: {problem} {problem.read()[:500]}")
 
     def wait_for(self, dag, run, task, states, seconds=90):
         wanted = (states,) if isinstance(states, str) else states
