@@ -101,7 +101,8 @@ class Ended:
     def ended(self, *statuses):
         if self.status not in statuses:
             fail(
-                f"expected status {' or '.join(map(str, statuses))}, seen {self.status}; the log ends "
+                f"expected status {' or '.join(map(str, statuses))}, seen {self.status}; "
+                "the log ends "
                 f"{self.lines[-4:]!r}"
             )
         return self

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """load-staging from tables with a header (CSV, TSV), and rejects that are exported and replayed."""
+
 import json
 import os
 import sys
@@ -64,7 +65,8 @@ def a_tab_separated_table_is_what_mysql_prints():
 def a_header_that_lacks_a_required_column_is_refused(kind):
     warehouse = Warehouse()
     comma = {"csv": ",", "tsv": "\t"}[kind]
-    path = table(warehouse, f"x.{kind}", comma.join(["domain", "xmlns"]) + "\nriver" + comma + "x\n")
+    header, record = comma.join(["domain", "xmlns"]), comma.join(["river", "x"])
+    path = table(warehouse, f"x.{kind}", f"{header}\n{record}\n")
     run = load(warehouse, "form", path, expect=65)
     contains(run.error, "form_id", "error line")
     equal(warehouse.sql.number("SELECT count(*) FROM staging.form"), 0, "staged rows")

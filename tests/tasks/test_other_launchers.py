@@ -168,7 +168,10 @@ def cron_mails_nothing_of_a_success_and_one_line_of_a_failure():
 def a_shell_s_pipe_hands_the_batch_on_and_stops_where_it_must():
     warehouse = Warehouse()
     path = warehouse.file([doc.form("f1")])
-    pipe = '"$BIN"/load-staging form --quiet --source %s | "$BIN"/transform-fact form --quiet --batch-id -'
+    pipe = (
+        '"$BIN"/load-staging form --quiet --source %s'
+        ' | "$BIN"/transform-fact form --quiet --batch-id -'
+    )
     status, said = cron(warehouse, pipe % path)
     equal((status, json.loads(said)["rows_inserted"]), (0, 1), "the pipe")
     status, said = cron(warehouse, pipe % "/nonexistent/forms.ndjson")

@@ -206,7 +206,7 @@ class Airflow:
                 "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
                 "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-                "AIRFLOW__API_AUTH__JWT_SECRET": "a-secret-of-tests-that-is-long-enough-for-everybody-0123456789",
+                "AIRFLOW__API_AUTH__JWT_SECRET": "a-secret-of-tests-" + "0123456789" * 5,
                 "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",
                 "SCARF_ANALYTICS": "false",
                 "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -295,7 +295,9 @@ class Airflow:
                 {
                     "AIRFLOW__API__PORT": port,
                     "AIRFLOW__API__HOST": "127.0.0.1",
-                    "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+                    "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": (
+                        f"http://127.0.0.1:{port}/execution/"
+                    ),
                 }
             )
             parts = [
