@@ -78,8 +78,9 @@ bool reject_export(struct db *db, const struct feed *feed, const char *path, str
 {
     int64_t started = clock_monotonic(), written = 0;
     const struct batch none = {0};
-    static const char *const counts[] = {"rows_read",    "rows_staged", "rows_rejected",
-                                         "rows_skipped", "bytes_read",  "behind_seconds", NULL};
+    static const char *const counts[] = {
+        "rows_read",      "rows_staged", "rows_rejected", "rows_skipped", "bytes_read",
+        "behind_seconds", NULL};
     struct str temporary;
     if (!schema_check(db, pipeline_of_workflow(feed->name), err))
         return false;

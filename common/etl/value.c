@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "etl/value.h"
 
+#include <float.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -48,7 +50,8 @@ struct json_value value_of_cell(const struct field *field, const struct csv_cell
     struct json_value json = {.type = JSON_STRING, .text = cell->text, .length = cell->length};
     if (cell->is_null)
         json.type = JSON_NULL;
-    else if (field->type == FIELD_INTEGER || field->type == FIELD_DECIMAL)
+    else if (field->type == FIELD_INTEGER || field->type == FIELD_DECIMAL ||
+             field->type == FIELD_FLOAT)
         json.type = JSON_NUMBER;
     else if (field->type == FIELD_BOOLEAN && spells(cell, yes))
         json.type = JSON_TRUE;
@@ -68,6 +71,10 @@ void value_choose(struct value *value, const struct json_value *alternatives, si
                        json.type == JSON_TRUE ? field->when_true : field->when_false);
     if (!value_is_there(&json) && field->otherwise)
         json = default_of(field);
+    if (field->or_number && json.type == JSON_NUMBER && json.length == 1 && *json.text == '0')
+        json.type = JSON_FALSE;
+    else if (field->or_number && json.type == JSON_NUMBER && json.length == 1 && *json.text == '1')
+        json.type = JSON_TRUE;
     value->json = json;
 }
 
@@ -201,6 +208,28 @@ static const char *put_decimal(const struct value *value, struct value_buffer *b
     if (!is_decimal(text, length))
         return "bad_number";
     copy_text(copy, text, length);
+    return NULL;
+}
+
+/* strtod would also take hexadecimal, infinity and NaN. */
+static const char *put_float(const struct value *value, struct value_buffer *buffer,
+                             struct copy *copy)
+{
+    const char *text = value->json.text;
+    size_t length = value->json.length;
+    char *end;
+    if (value->json.type == JSON_STRING)
+        text = json_text(&value->json, &buffer->text, &length);
+    else if (value->json.type != JSON_NUMBER)
+        return "wrong_type";
+    str_clear(&buffer->built);
+    str_add(&buffer->built, text, length);
+    if (length == 0 || strspn(buffer->built.text, "+-.0123456789eE") != length)
+        return "bad_number";
+    double number = strtod(buffer->built.text, &end);
+    if (end != buffer->built.text + length || number > DBL_MAX || number < -DBL_MAX)
+        return "bad_number";
+    copy_float(copy, number);
     return NULL;
 }
 
@@ -342,6 +371,8 @@ const char *value_put(const struct value *value, struct value_buffer *buffer, st
         return put_integer(value, copy);
     if (type == FIELD_DECIMAL)
         return put_decimal(value, buffer, copy);
+    if (type == FIELD_FLOAT)
+        return put_float(value, buffer, copy);
     if (type == FIELD_BOOLEAN) {
         if (!is_boolean(&value->json))
             return value->json.type == JSON_STRING ? "bad_boolean" : "wrong_type";
