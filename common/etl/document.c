@@ -232,8 +232,10 @@ enum document_kind document_read(struct document_reader *reader, const char *tex
         return rejected(reject, "wrong_type", "");
 
     const struct json_value *marks = reader->values;
-    if (marks[MARK_RESULTS].type == JSON_ARRAY || marks[MARK_ROWS].type == JSON_ARRAY ||
-        marks[MARK_OBJECTS].type == JSON_ARRAY)
+    /* An answer has no id of its own; a document may well have such a member. */
+    if (marks[MARK_ID].type == JSON_ABSENT &&
+        (marks[MARK_RESULTS].type == JSON_ARRAY || marks[MARK_ROWS].type == JSON_ARRAY ||
+         marks[MARK_OBJECTS].type == JSON_ARRAY))
         return rejected(reject, "wrapped_document", "");
 
     bool is_wrapped = false;

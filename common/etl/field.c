@@ -193,7 +193,7 @@ static const char *look(struct field_reader *reader, const struct field_batch *b
         struct slot *slot = &reader->slots[i];
         struct value *value = &slot->value;
         const struct field *field = value->field;
-        *column = field->column ? field->column : field->path;
+        *column = field_name(field);
         value_choose(value, values + slot->first, slot->count);
         if (!value_is_there(&value->json) && (field->required || field->is_key))
             return "missing_field";

@@ -36,6 +36,12 @@ struct field_reader {
     struct value_buffer buffer;
 };
 
+/* What a reject is told by: a text of the declaration, which outlives the reader. */
+static inline const char *field_name(const struct field *field)
+{
+    return field->column ? field->column : field->path;
+}
+
 /* Stages a record of which values stand at the reader's paths, in their order. */
 enum field_taken field_stage_record(struct field_reader *reader, const struct field_batch *batch,
                                     const struct json_value *values, int64_t line_no,

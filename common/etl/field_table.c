@@ -70,9 +70,14 @@ enum field_taken field_read_cells(struct field_reader *reader, const struct fiel
         const struct slot *slot = &reader->slots[i];
         for (size_t path = slot->first; path < slot->first + slot->count; path++) {
             size_t column = reader->columns[path];
-            reader->cells[path] = column == CSV_NONE
-                                      ? (struct json_value){.type = JSON_ABSENT}
-                                      : value_of_cell(slot->value.field, &cells[column]);
+            reader->cells[path] = (struct json_value){.type = JSON_ABSENT};
+            if (column != CSV_NONE)
+                reject->reason =
+                    value_read_cell(slot->value.field, &cells[column], &reader->cells[path]);
+            if (reject->reason) {
+                reject->column = field_name(slot->value.field);
+                return FIELD_REJECTED;
+            }
         }
     }
     return field_stage_record(reader, batch, reader->cells, line_no, copy, reject, err);

@@ -45,8 +45,8 @@ struct feed {
     const char *task;   /* of its transform, where it is not by kind; NULL as a rule */
     const char *target; /* main table: "warehouse.form_fact"; its row in etl.target is the lock of
                            the transform */
-    const char *lock;       /* another feed's target, at whose row the transform takes turns instead:
-                               where each looks for rows that the other writes. NULL: its own */
+    const char *lock;   /* another feed's target, at whose row the transform takes turns instead:
+                           where each looks for rows that the other writes. NULL: its own */
     const char *change_log; /* table that its transform appends to, or NULL */
 
     /* documents */

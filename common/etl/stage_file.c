@@ -177,7 +177,7 @@ static bool read_file(struct stage_reading *reading, struct source *source, stru
     case STAGE_NDJSON: ok = read_documents(reading, source, err); break;
     case STAGE_CSV: ok = read_table(reading, source, CSV_COMMA, err); break;
     case STAGE_TSV: ok = read_table(reading, source, CSV_TAB, err); break;
-    case STAGE_NO_FORMAT: BUG("the format was not checked");
+    case STAGE_NO_FORMAT: BUG("the format was not checked"); /* uncovered: stage_check does */
     }
     source->rows = reading->stage->counts.staged - before;
     return ok;
@@ -198,7 +198,7 @@ bool stage_read_files(struct stage *stage, struct error *err)
                   .is_server_read = stage->sources.are_servers},
         .last_sign = clock_monotonic(),
     };
-    str_init(&reading.failed);
+    str_init(&reading.closed);
     field_skip_agents(reading.reader, stage->options->crawler_agents);
     stage->rejects = reject_open(err);
     if (!stage->rejects)
@@ -226,6 +226,6 @@ bool stage_read_files(struct stage *stage, struct error *err)
 done:
     copy_close(reading.copy);
     field_reader_free(reading.reader);
-    str_release(&reading.failed);
+    str_release(&reading.closed);
     return ok;
 }

@@ -18,7 +18,7 @@ struct stage_reading {
     int64_t last_sign;
     bool has_told_wrapped;
     int64_t last_reject; /* of a replay: the greatest id that was read */
-    struct str failed;   /* and the ids that failed again, separated by commas */
+    struct str closed;   /* and the ids that did not fail again, separated by commas */
 };
 
 /* Before each record: a sign of life for the log, a look whether we are to stop. */

@@ -18,20 +18,19 @@ static bool replay_one(struct stage_reading *reading, const struct db_rows *rows
     reading->fixed.clock = db_rows_time(rows, row, "clock");
     reading->fixed.read_time = reading->fixed.clock;
     reading->fixed.is_server_read = !db_rows_bool(rows, row, "own_times");
-    switch (field_read(reading->reader, &reading->fixed, bytes->text, bytes->length, reading->lines,
-                       reading->copy, &reject, err)) {
-    case FIELD_FAILED: return false;
-    case FIELD_SKIPPED: counts->skipped++; return true;
-    case FIELD_STAGED:
-        counts->read++;
-        counts->staged++;
+    enum field_taken taken = field_read(reading->reader, &reading->fixed, bytes->text,
+                                        bytes->length, reading->lines, reading->copy, &reject, err);
+    if (taken == FIELD_FAILED)
+        return false;
+    counts->read += taken != FIELD_SKIPPED;
+    counts->staged += taken == FIELD_STAGED;
+    counts->skipped += taken == FIELD_SKIPPED;
+    if (taken != FIELD_REJECTED) {
+        str_add_format(&reading->closed, "%s%s", reading->closed.length > 0 ? "," : "",
+                       db_rows_text(rows, row, "id"));
         return true;
-    case FIELD_REJECTED: break;
     }
-    counts->read++;
     counts->rejected++;
-    str_add_format(&reading->failed, "%s%s", reading->failed.length > 0 ? "," : "",
-                   db_rows_text(rows, row, "id"));
     return reject_is_within(&reading->stage->budget, counts->rejected, counts->read, false, err);
 }
 
@@ -78,17 +77,12 @@ bool stage_replay(struct stage_reading *reading, struct error *err)
 
 bool stage_close_replayed(struct stage_reading *reading, struct error *err)
 {
-    char last[24];
-    struct str failed;
-    snprintf(last, sizeof last, "%" PRId64, reading->last_reject);
-    str_init(&failed);
-    str_add_format(&failed, "{%s}", reading->failed.text);
-    const struct db_value values[] = {{"feed", reading->stage->feed->name},
-                                      {"batch_id", reading->stage->batch->id_text},
-                                      {"last_id", last},
-                                      {"failed", failed.text},
-                                      {0}};
+    struct str closed;
+    str_init(&closed);
+    str_add_format(&closed, "{%s}", reading->closed.text);
+    const struct db_value values[] = {
+        {"batch_id", reading->stage->batch->id_text}, {"closed", closed.text}, {0}};
     bool ok = db_run(reading->stage->db, &sql_etl_reject_replayed, values, NULL, err);
-    str_release(&failed);
+    str_release(&closed);
     return ok;
 }

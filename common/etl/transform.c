@@ -92,8 +92,8 @@ static bool write_data(struct db *db, const struct feed *feed, const struct batc
 {
     bool pending;
     char since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
-    if (!step_lock_target(db, feed->lock ? feed->lock : feed->target, err) || !check_staging(db, batch, err) ||
-        !ask_pending(db, batch, &pending, err))
+    if (!step_lock_target(db, feed->lock ? feed->lock : feed->target, err) ||
+        !check_staging(db, batch, err) || !ask_pending(db, batch, &pending, err))
         return false;
     const struct db_value values[] = {
         {"batch_id", batch->id_text},

@@ -43,21 +43,23 @@ static bool spells(const struct csv_cell *cell, const char *const *words)
     return false;
 }
 
-struct json_value value_of_cell(const struct field *field, const struct csv_cell *cell)
+const char *value_read_cell(const struct field *field, const struct csv_cell *cell,
+                            struct json_value *json)
 {
     static const char *const yes[] = {"t", "true", "1", NULL};
     static const char *const no[] = {"f", "false", "0", NULL};
-    struct json_value json = {.type = JSON_STRING, .text = cell->text, .length = cell->length};
-    if (cell->is_null)
-        json.type = JSON_NULL;
-    else if (field->type == FIELD_INTEGER || field->type == FIELD_DECIMAL ||
-             field->type == FIELD_FLOAT)
-        json.type = JSON_NUMBER;
-    else if (field->type == FIELD_BOOLEAN && spells(cell, yes))
-        json.type = JSON_TRUE;
-    else if (field->type == FIELD_BOOLEAN && spells(cell, no))
-        json.type = JSON_FALSE;
-    return json;
+    *json = (struct json_value){.type = JSON_STRING, .text = cell->text, .length = cell->length};
+    if (cell->is_null) {
+        json->type = JSON_NULL;
+    } else if (field->type == FIELD_INTEGER || field->type == FIELD_DECIMAL ||
+               field->type == FIELD_FLOAT) {
+        json->type = JSON_NUMBER;
+    } else if (field->type == FIELD_BOOLEAN) {
+        json->type = spells(cell, yes) ? JSON_TRUE : JSON_FALSE;
+        if (json->type == JSON_FALSE && !spells(cell, no))
+            return "bad_boolean";
+    }
+    return NULL;
 }
 
 void value_choose(struct value *value, const struct json_value *alternatives, size_t count)
@@ -182,6 +184,13 @@ static const char *put_text(const struct value *value, struct value_buffer *buff
     return NULL;
 }
 
+/* A cell of a table may be empty, or a sign alone. */
+static bool ends_in_digit(const struct json_value *json)
+{
+    return json->length > 0 && json->text[json->length - 1] >= '0' &&
+           json->text[json->length - 1] <= '9';
+}
+
 static const char *put_integer(const struct value *value, struct copy *copy)
 {
     const struct field *field = value->field;
@@ -189,7 +198,7 @@ static const char *put_integer(const struct value *value, struct copy *copy)
     if (value->json.type != JSON_NUMBER)
         return "wrong_type";
     bool has_range = field->minimum != 0 || field->maximum != 0;
-    if (!json_integer(&value->json, &number) ||
+    if (!ends_in_digit(&value->json) || !json_integer(&value->json, &number) ||
         (has_range && (number < field->minimum || number > field->maximum)))
         return "bad_integer";
     copy_int(copy, number);
@@ -375,7 +384,7 @@ const char *value_put(const struct value *value, struct value_buffer *buffer, st
         return put_float(value, buffer, copy);
     if (type == FIELD_BOOLEAN) {
         if (!is_boolean(&value->json))
-            return value->json.type == JSON_STRING ? "bad_boolean" : "wrong_type";
+            return "wrong_type";
         copy_bool(copy, value->json.type == JSON_TRUE);
     } else if (value->has_time) {
         copy_time(copy, value->time);

@@ -31,8 +31,9 @@ struct value_buffer {
 /* Neither absent nor null. */
 bool value_is_there(const struct json_value *json);
 
-/* A cell of a table as a document would have held it, by the field's type. */
-struct json_value value_of_cell(const struct field *field, const struct csv_cell *cell);
+/* Takes a cell of a table as a document would have held it, by the field's type. */
+const char *value_read_cell(const struct field *field, const struct csv_cell *cell,
+                            struct json_value *json);
 
 /* Chooses the first of count alternatives that is there, else the field's default; a boolean
  * becomes the text that the field declares for it. */

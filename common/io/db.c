@@ -2,7 +2,6 @@
  *
  * Sessions and transactions.
  */
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,21 +35,11 @@ static const char source_session[] =
 
 /* ---- life cycle ---- */
 
-/* Milliseconds for lock_timeout: 0 would mean for ever there. */
-static void format_lock_timeout(char *text, size_t size)
-{
-    int64_t ms = task_common()->lock_timeout / 1000;
-    if (ms < 1)
-        ms = 1;
-    if (ms > INT_MAX)
-        ms = INT_MAX;
-    snprintf(text, size, "%lld", (long long)ms);
-}
-
 static bool set_up(struct db *db, struct error *err)
 {
     char lock_timeout[24];
-    format_lock_timeout(lock_timeout, sizeof lock_timeout);
+    snprintf(lock_timeout, sizeof lock_timeout, "%lld",
+             (long long)(task_common()->lock_timeout / 1000));
     const char *const values[] = {task_name(), lock_timeout};
     if (!db_tell(db, "session", db->is_source ? source_session : warehouse_session, 2, values, err))
         return false;

@@ -25,7 +25,7 @@ static bool start(struct db *db, const struct sql *sql, const struct db_value *v
         BUG("statement \"%s\" is not declared as a COPY", sql->name);
     if (!db_bind_settings(db, sql, values, err))
         return false;
-    db->copy = sql;
+    db->copy_name = sql->name;
     db->copy_started = clock_monotonic();
     PGresult *result = NULL;
     if (db_send(db, sql->text, -1, NULL, NULL, err))
@@ -40,12 +40,12 @@ static bool start(struct db *db, const struct sql *sql, const struct db_value *v
 static bool finish(struct db *db, int64_t *rows, struct error *err)
 {
     db->copying = DB_COPY_NONE;
-    PGresult *result = db_answer(db, "statement", db->copy->name, err);
+    PGresult *result = db_answer(db, "statement", db->copy_name, err);
     if (!result)
         return false;
     if (rows)
         *rows = strtoll(PQcmdTuples(result), NULL, 10);
-    db_log_statement(LOG_INFO, db->copy->name, PQcmdTuples(result), db->copy_started);
+    db_log_statement(LOG_INFO, db->copy_name, PQcmdTuples(result), db->copy_started);
     PQclear(result);
     return true;
 }
@@ -75,7 +75,7 @@ static bool put_piece(struct db *db, const char *bytes, size_t length, struct er
         if (!db_wait(db, POLLIN | POLLOUT, -1, &revents, err))
             return false;
         /* libpq takes and drops what is put on a broken connection, so that is asked for. */
-        if (revents & (POLLIN | POLLERR | POLLHUP) || PQstatus(db->conn) == CONNECTION_BAD)
+        if (revents & (POLLIN | POLLERR | POLLHUP) || PQsocket(db->conn) < 0)
             return refuse(db, err);
         if (!is_put && PQputCopyData(db->conn, bytes, (int)length) <= 0)
             return refuse(db, err); /* uncovered: no memory, or lost since the line above */

@@ -18,7 +18,7 @@ struct db {
     bool is_source;
     bool is_lost;            /* an answer is missing: nothing may be sent any more */
     enum db_copying copying; /* of what */
-    const struct sql *copy;  /* the statement that copies */
+    const char *copy_name;   /* of the statement that copies */
     int64_t copy_started;
     char *chunk; /* what db_copy_get lent out */
 };

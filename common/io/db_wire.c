@@ -24,7 +24,7 @@ bool db_wait(struct db *db, short events, int timeout_ms, short *revents, struct
     if (revents)
         *revents = 0;
     if (PQsocket(db->conn) < 0)
-        return true; /* broken: libpq's next call tells */
+        return true; /* uncovered: broken since libpq's last call, whose successor tells */
     if (interrupt_wait(PQsocket(db->conn), events, timeout_ms, revents) != INTERRUPT_STOP)
         return true;
     interrupt_settle();
@@ -56,8 +56,8 @@ static bool flush(struct db *db, struct error *err)
     while (PQflush(db->conn) > 0) {
         if (!db_wait(db, POLLIN | POLLOUT, -1, &revents, err))
             return false;
-        if (revents & POLLIN && !PQconsumeInput(db->conn))
-            break;
+        if (revents & POLLIN)
+            PQconsumeInput(db->conn);
     }
     return true;
 }
@@ -136,7 +136,7 @@ static bool drain_ready(PGconn *conn)
         ExecStatusType status = PQresultStatus(result);
         PQclear(result);
         if (status == PGRES_COPY_IN && PQputCopyEnd(conn, "given up") <= 0)
-            return false;
+            return false; /* uncovered: no memory; the deadline ends this */
         if (status == PGRES_COPY_OUT) {
             char *bytes;
             int length;
@@ -170,9 +170,7 @@ static bool drain(PGconn *conn, int64_t time)
 {
     int64_t deadline = clock_monotonic() + time;
     while (!drain_ready(conn)) {
-        if (!poll_until(conn, deadline))
-            return false;
-        if (!PQconsumeInput(conn))
+        if (!poll_until(conn, deadline) || !PQconsumeInput(conn))
             return false;
     }
     return PQstatus(conn) == CONNECTION_OK;

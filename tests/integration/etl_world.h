@@ -8,7 +8,7 @@
  *   link: -Wl,--wrap=task_common,--wrap=task_name,--wrap=db_begin,--wrap=db_begin_snapshot
  *   link: -Wl,--wrap=db_commit,--wrap=db_run,--wrap=db_query,--wrap=db_explain,--wrap=copy_open
  *   link: -Wl,--wrap=copy_end,--wrap=copy_relay,--wrap=db_set_label,--wrap=reject_open
- *   link: -Wl,--wrap=db_open_source,--wrap=db_run_schema
+ *   link: -Wl,--wrap=db_open_source,--wrap=db_run_schema,--wrap=db_open
  */
 #ifndef TESTS_INTEGRATION_ETL_WORLD_H
 #define TESTS_INTEGRATION_ETL_WORLD_H
@@ -39,6 +39,9 @@ struct world {
     struct error err;
 };
 extern struct world world;
+
+/* Removes all batches and what belongs to them; ids begin with 1 again. */
+void world_empty_ledger(void);
 
 /* A session more, which the test closes. */
 struct db *world_open(void);

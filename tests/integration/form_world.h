@@ -29,12 +29,12 @@ static inline const char *make_form_source(void)
 static inline void add_source_form(const char *id, const char *received_on)
 {
     char text[512];
-    snprintf(
-        text, sizeof text,
-        "INSERT INTO public.form_processor_xforminstancesql (form_id, domain, app_id, xmlns, user_id,"
-        " received_on, server_modified_on, state)"
-        " VALUES ('%s', 'd', 'a', 'x', 'u1', %s, %s, 1)",
-        id, received_on, received_on);
+    snprintf(text, sizeof text,
+             "INSERT INTO public.form_processor_xforminstancesql (form_id, domain, app_id,"
+             " xmlns, user_id,"
+             " received_on, server_modified_on, state)"
+             " VALUES ('%s', 'd', 'a', 'x', 'u1', %s, %s, 1)",
+             id, received_on, received_on);
     world_source_sql(text);
 }
 

@@ -2,7 +2,7 @@
 /* link: -Wl,--wrap=task_common,--wrap=task_name,--wrap=db_begin,--wrap=db_begin_snapshot */
 /* link: -Wl,--wrap=db_commit,--wrap=db_run,--wrap=db_query,--wrap=db_explain,--wrap=copy_open */
 /* link: -Wl,--wrap=copy_end,--wrap=copy_relay,--wrap=db_set_label,--wrap=reject_open */
-/* link: -Wl,--wrap=db_open_source,--wrap=db_run_schema,--wrap=interrupt_wait */
+/* link: -Wl,--wrap=db_open_source,--wrap=db_run_schema,--wrap=db_open,--wrap=interrupt_wait */
 #include "etl/batch.h"
 
 #include <setjmp.h>
@@ -314,8 +314,7 @@ static void assert_left_alone(const char *key, int number, const char *own_key, 
 {
     struct db *other = world_open();
     struct batch batch, held;
-    world_sql("TRUNCATE etl.batch, etl.batch_step, etl.batch_source, etl.batch_consumption,"
-              " etl.rejected_row, etl.pending_unit");
+    world_empty_ledger();
     world.common.run_key = key;
     world.common.try_number = number;
     open_batch(&batch);
@@ -615,8 +614,7 @@ static void every_line_begins_alike(void **state)
 
 static void prepare(void)
 {
-    world_sql("TRUNCATE etl.batch, etl.batch_step, etl.batch_source, etl.batch_consumption,"
-              " etl.rejected_row, etl.pending_unit RESTART IDENTITY");
+    world_empty_ledger();
 }
 
 /* What every step does. */

@@ -6,7 +6,7 @@
 /* link: -Wl,--wrap=task_common,--wrap=task_name,--wrap=db_begin,--wrap=db_begin_snapshot */
 /* link: -Wl,--wrap=db_commit,--wrap=db_run,--wrap=db_query,--wrap=db_explain,--wrap=copy_open */
 /* link: -Wl,--wrap=copy_end,--wrap=copy_relay,--wrap=db_set_label,--wrap=reject_open */
-/* link: -Wl,--wrap=db_open_source,--wrap=db_run_schema */
+/* link: -Wl,--wrap=db_open_source,--wrap=db_run_schema,--wrap=db_open */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 /* link: -Wl,--wrap=task_common,--wrap=task_name,--wrap=db_begin,--wrap=db_begin_snapshot */
 /* link: -Wl,--wrap=db_commit,--wrap=db_run,--wrap=db_query,--wrap=db_explain,--wrap=copy_open */
 /* link: -Wl,--wrap=copy_end,--wrap=copy_relay,--wrap=db_set_label,--wrap=reject_open */
-/* link: -Wl,--wrap=db_open_source,--wrap=db_run_schema */
+/* link: -Wl,--wrap=db_open_source,--wrap=db_run_schema,--wrap=db_open */
 #include "etl/stage.h"
 
 #include <setjmp.h>
@@ -154,7 +154,7 @@ static void a_complete_batch_is_answered_though_its_staging_went(void **state)
     (void)state;
     world.common.run_key = "k";
     world_load("form", path, "done");
-    world_sql("UPDATE etl.batch SET state = 'complete'; TRUNCATE staging.form");
+    world_sql("UPDATE etl.batch SET state = 'complete'; DELETE FROM staging.form");
     world_load("form", path, "already-done");
     assert_staged("0");
 }
@@ -194,10 +194,10 @@ static void another_attempt_that_lives_is_waited_for(void **state)
     (void)state;
     world.common.run_key = "k";
     world_load("form", path, "done");
-    world_sql(
-        "TRUNCATE staging.form; UPDATE etl.batch_step SET ended_at = NULL, outcome = NULL,"
-        " backend = pg_backend_pid(), backend_start = (SELECT a.backend_start FROM pg_stat_activity a"
-        " WHERE a.pid = pg_backend_pid())");
+    world_sql("DELETE FROM staging.form; UPDATE etl.batch_step SET ended_at = NULL, outcome = NULL,"
+              " backend = pg_backend_pid(), backend_start = (SELECT a.backend_start FROM"
+              " pg_stat_activity a"
+              " WHERE a.pid = pg_backend_pid())");
     world.common.lock_timeout = CLOCK_SECOND / 5;
     fail_to_stage("form", world_options(path), STATUS_TEMPORARY, "held by another attempt");
     assert_staged("0");
@@ -225,7 +225,7 @@ static void a_batch_that_is_over_meanwhile_is_answered_from_or_left(void **state
     (void)state;
     world.common.run_key = "k";
     world_load("form", path, "done");
-    world_sql("TRUNCATE staging.form");
+    world_sql("DELETE FROM staging.form");
     world_replace("holder", "WITH twin AS (UPDATE etl.batch SET state = 'complete')"
                             " SELECT false AS is_alive");
     world_load("form", path, "already-done");
@@ -349,9 +349,8 @@ static const char *spec, *path;
 static void prepare(void)
 {
     world_replace(NULL, NULL);
-    world_sql("TRUNCATE etl.batch, etl.batch_step, etl.batch_source, etl.batch_consumption,"
-              " etl.rejected_row, etl.pending_unit RESTART IDENTITY; TRUNCATE staging.form;"
-              " UPDATE etl.workflow SET read_number = 0");
+    world_empty_ledger();
+    world_sql("DELETE FROM staging.form");
     world.common.run_key = "k";
     world.common.dry_run = false;
     world.common.force = false;
@@ -393,7 +392,7 @@ static void prepare_lost(void)
 {
     prepare();
     world_load("form", path, "done");
-    world_sql("TRUNCATE staging.form; TRUNCATE etl.batch_step");
+    world_sql("DELETE FROM staging.form; DELETE FROM etl.batch_step");
 }
 
 static void wherever_it_fails_lost_staging_is_staged_again(void **state)
@@ -406,6 +405,7 @@ static void wherever_it_fails_lost_staging_is_staged_again(void **state)
 static void prepare_dry(void)
 {
     prepare();
+    world.common.run_key = NULL;
     world.common.dry_run = true;
 }
 
@@ -459,7 +459,7 @@ static void wherever_it_fails_a_twins_work_is_found(void **state)
 static void prepare_over(void)
 {
     prepare_done();
-    world_sql("TRUNCATE staging.form");
+    world_sql("DELETE FROM staging.form");
     world_replace("holder", "WITH twin AS (UPDATE etl.batch SET state = 'complete')"
                             " SELECT false AS is_alive");
 }

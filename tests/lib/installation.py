@@ -39,6 +39,7 @@ class Installation:
         self.held = []
         self.count = 0
         self.last = ""
+        self.moments = []    # some of the times that passed
 
     def number(self):
         self.count += 1
@@ -313,6 +314,7 @@ class Installation:
         actions = [self.submit] * 4 + [self.change_form] * 3 + [
                    self.add_synclog, self.add_synclog, self.change_location, self.revise, self.revise, self.revise]
         for _ in range(times):
+            self.moments.append(self.now())
             kind = self.rng.random()
             if kind < 0.04 and len(self.held) < 2:
                 self.hold()

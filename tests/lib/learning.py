@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Open edX for tests: records as the platform has them, and a warehouse that takes them."""
+import os
+
 import factline
 from factline import Warehouse
 
@@ -106,3 +108,21 @@ class Site(Warehouse):
         self.take("learner", [learner(101, "carlos"), learner(102, "lyla"), learner(103, "mina")])
         self.take("enrollment", [enrollment(user) for user in (101, 102, 103)])
         return self
+
+
+def _make_platform(name):
+    session = factline.Session(name)
+    with open(os.path.join(factline.TREE, "tests", "sample", "openedx", "schema", "lms.sql"), encoding="utf-8") as file:
+        session.run(file.read())
+    session.close()
+
+
+class Platform:
+    """A database of the LMS on PostgreSQL, and the SPEC by which it is read."""
+
+    def __init__(self):
+        self.name = factline.new_database(_make_platform, "lms")
+        self.sql = factline.Session(self.name)
+        self.spec = f"host={os.environ['PGHOST']} port={os.environ.get('PGPORT', '5432')} dbname={self.name}"
+        if os.environ.get("PGUSER"):
+            self.spec += f" user={os.environ['PGUSER']}"

@@ -99,8 +99,9 @@ class Schedule:
         key = f"k{len(self.loads) + 1}"
         window = None
         options = []
-        if rng.random() < 0.2:
-            window = tuple(sorted([hq.past(), rng.choice([hq.past(), hq.now()])]))
+        if rng.random() < 0.25:
+            moments = [hq.past(), hq.past(), hq.now(), hq.now()] + hq.moments[-10:]
+            window = tuple(sorted(rng.sample(moments, 2)))
             if window[0] == window[1]:
                 window = None
             else:
@@ -283,9 +284,14 @@ class Schedule:
         actions = ([self.load] * 6 + [self.transform] * 7 + [self.derive] * 4 + [self.back_and_forth] * 3 + [self.together] * 2 +
                    [self.repeat_old] * 2 + [self.lose_staging, self.clear, self.check_all, self.check_derived])
         self.hq.live(self.rng.randint(0, 30))
+        if self.rng.random() < 0.8:  # else the first derived run finds more than one batch
+            self.load(self.new_load("form"))
+            self.settle()
         for _ in range(length):
             self.hq.live(self.rng.choice([0, 1, 2, 5]))
             self.rng.choice(actions)()
+            if self.rng.random() < 0.2:
+                self.check_all()
         self.settle()
         self.converge()
 

@@ -24,7 +24,7 @@ def run_one(seed, steps, tell, stale_files):
     begin = time.monotonic()
     try:
         schedule = Schedule(seed, stale_files)
-        schedule.run(random.Random(seed).randint(8, steps))
+        schedule.run(random.Random(seed).randint(5, steps))
         print(f"ok seed {seed}: {len(schedule.loads)} loads, {len(schedule.captured)} batches, "
               f"{len(schedule.records())} records ({time.monotonic() - begin:.1f} s)", flush=True)
         return True

@@ -160,6 +160,18 @@ def twins(warehouse, step, arguments, count=2):
     return [process.wait().ended(0, 75) for process in processes]
 
 
+@test
+def two_transforms_that_need_the_same_new_month_make_it_once():
+    warehouse, arguments = prepared("transform-fact")
+    month = warehouse.sql.value("SELECT min(received_on)::date FROM staging.form")
+    maker = warehouse.session()
+    maker.run(f"BEGIN; SELECT etl.make_month('warehouse.form_fact', '{month}')")
+    process = warehouse.start("transform-fact", *arguments)
+    wait_for_lock(warehouse.name, "transform-fact%")
+    maker.run("COMMIT")
+    equal(process.wait().ended(0)["rows_inserted"], 1, "rows of the month that another session made")
+
+
 @for_each(["load-staging", "transform-fact", "transform-dim", "app-status-from-fact"])
 def of_two_copies_at_once_one_works_and_the_other_finds_it_done(step):
     warehouse, arguments = prepared(step)

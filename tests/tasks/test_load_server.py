@@ -350,7 +350,9 @@ def rows_that_do_not_pass_the_checks_go_to_the_rejects():
     source.add_synclog(1)
     source.sql.run("INSERT INTO phone_synclogsql (synclog_id, user_id) VALUES (gen_random_uuid(), 'asha')")
     run = warehouse.load_from("synclog", [source])
-    equal(run["rows_staged"], 1, "sync logs staged")
+    warehouse.transform("synclog", run)
+    equal((run["rows_staged"], run["rows_rejected"]), (1, 1), "sync logs staged, and the one without a date")
+    equal(warehouse.load_from("synclog", [source])["rows_rejected"], 0, "told once, by the first window")
     warehouse.load_from("form", [source], "--max-rejects", "2", expect=65)
 
 

@@ -109,8 +109,8 @@ CREATE TABLE etl.batch_consumption (
     PRIMARY KEY (consumer, source_batch_id)
 );
 
--- Records that could not be staged. Readable by the loader alone: bytes are personal data. A table's
--- record (CSV, TSV) cannot be read again without its header, so it is not replayed.
+-- Records that could not be staged. Readable by the loader alone: bytes are personal data. The
+-- record of a table (CSV, TSV) cannot be read again without its header, so it is not replayed.
 CREATE TABLE etl.rejected_row (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     batch_id bigint NOT NULL REFERENCES etl.batch (id),
@@ -138,13 +138,16 @@ CREATE TABLE etl.pending_unit (
     PRIMARY KEY (workflow, unit)
 );
 
--- Table names come from the ledger's own rows, never from a command line; %I and regclass quote them.
+-- Table names come from the ledger's own rows, never from a command line; %I and regclass quote
+-- them.
 CREATE FUNCTION etl.count_staging(feed text, batch bigint) RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
 DECLARE
     counted bigint;
 BEGIN
-    EXECUTE format('SELECT count(*) FROM staging.%I WHERE batch_id = $1', feed) INTO counted USING batch;
+    EXECUTE format('SELECT count(*) FROM staging.%I WHERE batch_id = $1', feed)
+       INTO counted
+      USING batch;
     RETURN counted;
 END $$;
 
@@ -189,17 +192,25 @@ BEGIN
     END IF;
     PERFORM FROM etl.target WHERE name = parent FOR UPDATE;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'not a partitioned fact of the warehouse; report it' USING ERRCODE = 'FL070';
+        RAISE EXCEPTION 'not a partitioned fact of the warehouse; report it'
+              USING ERRCODE = 'FL070';
     END IF;
-    IF to_regclass(format('warehouse.%I', child)) IS NOT NULL THEN
+    -- The catalogue is asked by a query: after the wait, a name looked up before is answered from a
+    -- cache that does not know yet what the other session made.
+    IF EXISTS (SELECT
+                 FROM pg_class AS class
+                WHERE class.relnamespace = 'warehouse'::regnamespace
+                  AND class.relname = child) THEN
         RETURN false;
     END IF;
-    EXECUTE format('CREATE TABLE warehouse.%I (LIKE warehouse.%I INCLUDING ALL) WITH (fillfactor = 75)',
-                   child, parent_name);
-    EXECUTE format('ALTER TABLE warehouse.%I ATTACH PARTITION warehouse.%I FOR VALUES FROM (%L) TO (%L)',
-                   parent_name, child, first_day::timestamp AT TIME ZONE 'UTC',
+    EXECUTE format('CREATE TABLE warehouse.%I (LIKE warehouse.%I INCLUDING ALL) '
+                   'WITH (fillfactor = 75)', child, parent_name);
+    EXECUTE format('ALTER TABLE warehouse.%I ATTACH PARTITION warehouse.%I '
+                   'FOR VALUES FROM (%L) TO (%L)', parent_name, child,
+                   first_day::timestamp AT TIME ZONE 'UTC',
                    (first_day + interval '1 month') AT TIME ZONE 'UTC');
-    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON warehouse.%I TO %I', child, session_user);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON warehouse.%I TO %I',
+                   child, session_user);
     RETURN true;
 END $$;
 REVOKE ALL ON FUNCTION etl.make_month(text, date), etl.analyze_staging(text) FROM PUBLIC;

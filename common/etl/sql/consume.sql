@@ -1,4 +1,4 @@
--- Record what is derived from, before it is read: a batch that completes meanwhile is left for next time.
+-- Record what is derived from, before it is read: what completes meanwhile is left for next time.
 -- param $1 consumer text
 -- param $2 batches bigint[]
 -- param $3 batch_id bigint

@@ -1,5 +1,5 @@
--- The oldest transaction that may still commit rows stamped in the past, prepared ones included. Our
--- own sessions only read.
+-- The oldest transaction that may still commit rows stamped in the past, prepared ones included.
+-- Our own sessions only read.
 -- on source
 SELECT writer.pid, writer.started - interval '1 microsecond' AS until,
        floor(extract(epoch FROM clock_timestamp() - writer.started))::bigint AS age_seconds

@@ -1,4 +1,5 @@
--- How every workflow of the pipelines in use stands. A derived one is as fresh as the facts that it has derived from.
+-- How every workflow of the pipelines in use stands. A derived one is as fresh as the facts that it
+-- has derived from.
 -- param $1 workflow text
 WITH own AS (
     SELECT batch.workflow,

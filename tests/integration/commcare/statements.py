@@ -141,7 +141,8 @@ class Warehouse(Database):
             if row["version_time"] is None:
                 row["version_time"] = "-infinity"
             rows.append(row)
-        self.sql("INSERT INTO staging.%s SELECT * FROM jsonb_populate_recordset(NULL::staging.%s, %s)"
+        self.sql("INSERT INTO staging.%s"
+                 " SELECT * FROM jsonb_populate_recordset(NULL::staging.%s, %s)"
                  % (feed, feed, literal(json.dumps(rows))))
         return batch
 
@@ -172,9 +173,9 @@ class Warehouse(Database):
         consumer = "app_status_" + side
         if batches is None:
             batches = [int(row[0]) for row in self.sql(
-                "SELECT id FROM etl.batch WHERE workflow = '%s' AND state = 'complete' AND NOT EXISTS"
-                " (SELECT FROM etl.batch_consumption WHERE consumer = '%s' AND source_batch_id = id)"
-                " ORDER BY id" % (side, consumer))]
+                "SELECT id FROM etl.batch WHERE workflow = '%s' AND state = 'complete'"
+                " AND NOT EXISTS (SELECT FROM etl.batch_consumption WHERE consumer = '%s'"
+                " AND source_batch_id = id) ORDER BY id" % (side, consumer))]
         derived = int(self.one(
             "INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until, state)"
             " SELECT '%s', 'd' || count(*), 'f', 'incremental', '-infinity', 'infinity', 'complete'"

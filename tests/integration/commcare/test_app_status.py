@@ -95,7 +95,8 @@ def a_form_that_moves_to_another_user_or_app_corrects_both_rows(warehouse):
 
 
 def two_unknown_apps_are_two_rows_and_none_is_the_unknown_member(warehouse):
-    warehouse.load("form", [form("f1", app_id="x"), form("f2", app_id="y"), form("f3", app_id=None)])
+    warehouse.load("form", [form("f1", app_id="x"), form("f2", app_id="y"),
+                            form("f3", app_id=None)])
     warehouse.derive("form")
     assert [row[1] for row in status(warehouse)] == ["", "x", "y"]
 
@@ -202,7 +203,8 @@ def the_report_shows_every_live_mobile_worker_and_nobody_else(warehouse):
 
 
 def the_newest_form_is_found_month_by_month_from_the_newest(warehouse):
-    warehouse.load("form", [form("f%d" % month, received_on=at(1, month)) for month in range(1, 13)])
+    warehouse.load("form", [form("f%d" % month, received_on=at(1, month))
+                            for month in range(1, 13)])
     warehouse.sql("SET enable_seqscan = off")
     plan = "\n".join(row[0] for row in warehouse.sql(
         "EXPLAIN EXECUTE app_status_from_changes ('{1}', 2)"))

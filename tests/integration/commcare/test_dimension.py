@@ -92,8 +92,9 @@ def a_true_deletion_wins_or_loses_by_its_version_in_any_order(warehouse):
                      [gone("user_id", user_id, tombstone)]]
             for records in (loads if order == 0 else reversed(loads)):
                 warehouse.load("user", records)
-            assert warehouse.sql("SELECT deleted, username FROM warehouse.user_dim WHERE user_id ="
-                                 " '%s'" % user_id) == [(wanted, user_id + "@river")], (number, order)
+            rows = warehouse.sql("SELECT deleted, username FROM warehouse.user_dim"
+                                 " WHERE user_id = '%s'" % user_id)
+            assert rows == [(wanted, user_id + "@river")], (number, order, rows)
 
 
 def a_document_and_its_deletion_in_one_batch_keep_the_attributes(warehouse):

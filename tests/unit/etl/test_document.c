@@ -71,11 +71,11 @@ static void a_plain_document_is_a_record(void **state)
 static void a_change_with_its_document_is_a_record(void **state)
 {
     (void)state;
-    assert_read(
-        &couch,
-        "{\"seq\":\"5-g1\",\"id\":\"g\",\"changes\":[{\"rev\":\"1\"}],"
-        "\"doc\":{\"_id\":\"g\",\"name\":\"inner\",\"nested\":{\"name\":\"2\"}},\"name\":\"outer\"}",
-        "record inner2");
+    assert_read(&couch,
+                "{\"seq\":\"5-g1\",\"id\":\"g\",\"changes\":[{\"rev\":\"1\"}],"
+                "\"doc\":{\"_id\":\"g\",\"name\":\"inner\",\"nested\":{\"name\":\"2\"}},"
+                "\"name\":\"outer\"}",
+                "record inner2");
     assert_read(&couch, "{\"seq\":5,\"id\":\"g\",\"doc\":{\"name\":\"n\"}}", "record n");
 }
 
@@ -201,10 +201,10 @@ static void a_filter_that_may_lack_lets_records_without_it_pass(void **state)
 static void filters_look_inside_of_the_wrapper(void **state)
 {
     (void)state;
-    assert_read(
-        &filtered,
-        "{\"seq\":1,\"id\":\"g\",\"doc_type\":\"X\",\"doc\":{\"doc_type\":\"Group\",\"name\":\"n\"}}",
-        "record n");
+    assert_read(&filtered,
+                "{\"seq\":1,\"id\":\"g\",\"doc_type\":\"X\",\"doc\":{\"doc_type\":\"Group\","
+                "\"name\":\"n\"}}",
+                "record n");
     assert_read(&filtered,
                 "{\"seq\":1,\"id\":\"g\",\"doc_type\":\"Group\",\"doc\":{\"doc_type\":\"X\"}}",
                 "skipped");

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* link: -Wl,--wrap=task_common */
 #include "etl/handover.h"
 
 #include <fcntl.h>
@@ -14,12 +15,21 @@
 
 #include "base/mem.h"
 #include "base/result.h"
+#include "base/task.h"
 
 #define LINE(id, workflow)                                                     \
     "{\"schema_version\":1,\"step\":\"load-staging\",\"workflow\":\"" workflow \
     "\",\"batch_id\":\"" id "\",\"status\":\"done\"}\n"
 
 static char path[64];
+
+/* What the command line said. */
+static struct task_common given;
+const struct task_common *__wrap_task_common(void);
+const struct task_common *__wrap_task_common(void)
+{
+    return &given;
+}
 
 static void put(const char *text, size_t length)
 {
@@ -114,6 +124,14 @@ static void a_file_that_is_missing_or_too_long_is_told(void **state)
     free(text);
 }
 
+static char *find(struct task_common common, bool expected, struct error *err)
+{
+    char *id = NULL;
+    given = common;
+    assert_true(handover_find("form", &id, err) == expected);
+    return id;
+}
+
 static void a_dash_is_standard_input(void **state)
 {
     struct error err = {0};
@@ -121,13 +139,33 @@ static void a_dash_is_standard_input(void **state)
     put(LINE("42", "form"), strlen(LINE("42", "form")));
     int kept = dup(STDIN_FILENO), fd = open(path, O_RDONLY);
     dup2(fd, STDIN_FILENO);
-    char *id = handover_read("-", "form", &err);
+    char *id = find((struct task_common){.batch_id = "-"}, true, &err);
     dup2(kept, STDIN_FILENO);
     close(kept);
     close(fd);
     unlink(path);
     assert_string_equal(id, "42");
     free(id);
+}
+
+static void the_command_line_names_the_batch_or_the_run_key_does(void **state)
+{
+    struct error err = {0};
+    (void)state;
+    char *id = find((struct task_common){.batch_id = "7", .run_key = "k"}, true, &err);
+    assert_string_equal(id, "7");
+    free(id);
+    put(LINE("42", "form"), strlen(LINE("42", "form")));
+    id = find((struct task_common){.batch_file = path, .run_key = "k"}, true, &err);
+    unlink(path);
+    assert_string_equal(id, "42");
+    free(id);
+    assert_null(find((struct task_common){.run_key = "k"}, true, &err));
+    assert_null(find((struct task_common){0}, false, &err));
+    assert_int_equal(err.status, STATUS_USAGE);
+    assert_null(
+        find((struct task_common){.batch_file = "/tmp/factline-no-such-folder/x"}, false, &err));
+    assert_int_equal(err.status, STATUS_IO);
 }
 
 int main(void)
@@ -141,6 +179,7 @@ int main(void)
         cmocka_unit_test(the_line_of_another_workflow_is_refused),
         cmocka_unit_test(a_file_that_is_missing_or_too_long_is_told),
         cmocka_unit_test(a_dash_is_standard_input),
+        cmocka_unit_test(the_command_line_names_the_batch_or_the_run_key_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,6 +86,19 @@ static void a_workflow_belongs_to_one_pipeline(void **state)
     assert_null(pipeline_of_workflow("fruit"));
 }
 
+static void what_is_no_workflow_is_a_usage_error(void **state)
+{
+    struct error err = {0};
+    (void)state;
+    assert_true(pipeline_check_workflow("pear", &err));
+    assert_true(pipeline_check_workflow("wall", &err));
+    assert_true(pipeline_check_workflow(NULL, &err));
+    assert_int_equal(err.status, STATUS_OK);
+    assert_false(pipeline_check_workflow("peach", &err));
+    assert_int_equal(err.status, STATUS_USAGE);
+    assert_string_equal(err.message, "unrecognized workflow \"peach\"; see --help");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +106,7 @@ int main(void)
         cmocka_unit_test(a_derivation_is_found_by_its_task_and_argument),
         cmocka_unit_test(a_verification_is_found_by_its_task),
         cmocka_unit_test(a_workflow_belongs_to_one_pipeline),
+        cmocka_unit_test(what_is_no_workflow_is_a_usage_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,20 +178,23 @@ static void a_reject_is_written_with_all_that_is_known(void **state)
     assert_int_equal(reject_count(world->spool), 3);
     assert_true(write_all(world, -1));
     assert_int_equal(fake_copy_count(world->copy), 3);
-    assert_string_equal(fake_copy_row(world->copy, 0),
-                        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'{\"name\":1}' 10 null");
+    assert_string_equal(
+        fake_copy_row(world->copy, 0),
+        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'{\"name\":1}' 10 null false");
     assert_string_equal(fake_copy_row(world->copy, 1),
-                        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'{\xff' 2 null");
+                        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'{\xff' 2 null false");
     assert_string_equal(fake_copy_row(world->copy, 2),
-                        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'' 0 null");
+                        "42 'form' 'forms.ndjson' 9 'name' 'wrong_type' x'' 0 null false");
 }
 
 static void secrets_are_blanked_where_the_record_parsed(void **state)
 {
     struct world *world = *state;
     static const char document[] =
-        "{\"password\":\"s3cret\",\"a\":[{\"phone_numbers\":[\"s3cret\"],\"b\":{\"phone_number\":\"s3cret\","
-        "\"default_phone_number\":\"s3cret\",\"pass\\u0077ord\":{\"x\":\"s3cret\"},\"kept\":\"k\"}}]}";
+        "{\"password\":\"s3cret\",\"a\":[{\"phone_numbers\":[\"s3cret\"],"
+        "\"b\":{\"phone_number\":\"s3cret\","
+        "\"default_phone_number\":\"s3cret\",\"pass\\u0077ord\":{\"x\":\"s3cret\"},"
+        "\"kept\":\"k\"}}]}";
     add_text(world, document, true);
     assert_true(write_all(world, -1));
     const char *row = fake_copy_row(world->copy, 0);
@@ -231,7 +234,7 @@ static void up_to_a_mebibyte_is_kept_whole(void **state)
     assert_true(write_all(world, -1));
     const char *row = fake_copy_row(world->copy, 0);
     assert_int_equal(kept_bytes(row), MIB);
-    assert_string_equal(row + strlen(row) - 12, "1048576 null");
+    assert_string_equal(row + strlen(row) - 18, "1048576 null false");
     free(text);
 }
 
@@ -245,7 +248,7 @@ static void a_longer_record_is_its_head_its_length_and_its_digest(void **state)
     const char *row = fake_copy_row(world->copy, 0);
     assert_int_equal(kept_bytes(row), FILE_HEAD);
     file_sha256(text, MIB + 1, hex);
-    snprintf(end, sizeof end, "1048577 '%s'", hex);
+    snprintf(end, sizeof end, "1048577 '%s' false", hex);
     assert_string_equal(row + strlen(row) - strlen(end), end);
     assert_non_null(strstr(fake_copy_row(world->copy, 1), "x'{}'"));
     free(text);
@@ -262,7 +265,31 @@ static void a_line_beyond_the_limit_has_the_digest_that_was_taken_while_reading(
     assert_true(write_all(world, -1));
     assert_string_equal(fake_copy_row(world->copy, 0),
                         "42 'form' '-' 3 '' 'too_long' x'head' 99999999 "
-                        "'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff'");
+                        "'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff' false");
+}
+
+static void a_record_of_a_table_is_marked(void **state)
+{
+    struct world *world = *state;
+    const struct file_line line = {.text = "1,2", .length = 3, .number = 2, .full_length = 3};
+    const struct field_reject reject = {.reason = "field_count", .column = "", .is_table = true};
+    assert_true(reject_add(world->spool, "t.csv", &line, &reject, &world->err));
+    assert_true(write_all(world, -1));
+    assert_string_equal(fake_copy_row(world->copy, 0),
+                        "42 'form' 't.csv' 2 '' 'field_count' x'1,2' 3 null true");
+}
+
+static void kept_bytes_come_back_from_their_digits(void **state)
+{
+    struct str bytes;
+    (void)state;
+    str_init(&bytes);
+    reject_add_bytes("", &bytes);
+    assert_int_equal(bytes.length, 0);
+    reject_add_bytes("7b00ff0a", &bytes);
+    assert_int_equal(bytes.length, 4);
+    assert_memory_equal(bytes.text, "{\0\xff\n", 4);
+    str_release(&bytes);
 }
 
 static void a_limit_keeps_the_first(void **state)
@@ -356,6 +383,8 @@ int main(void)
         TEST(up_to_a_mebibyte_is_kept_whole),
         TEST(a_longer_record_is_its_head_its_length_and_its_digest),
         TEST(a_line_beyond_the_limit_has_the_digest_that_was_taken_while_reading),
+        TEST(a_record_of_a_table_is_marked),
+        cmocka_unit_test(kept_bytes_come_back_from_their_digits),
         TEST(a_limit_keeps_the_first),
         TEST(no_reject_needs_no_copy),
         TEST(a_copy_that_fails_is_told),

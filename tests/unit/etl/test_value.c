@@ -213,6 +213,80 @@ static void a_default_is_taken_where_there_is_nothing(void **state)
     }
 }
 
+/* ---- cells of a table ---- */
+
+/* The column that a cell becomes, or the reason after a "!"; NULL text is a NULL cell. */
+static void assert_cell(const struct field *field, const char *text, const char *expected)
+{
+    const struct csv_cell cell = {
+        .text = text ? text : "", .length = text ? strlen(text) : 0, .is_null = !text};
+    struct json_value json;
+    struct value value = {.field = field};
+    struct value_buffer buffer;
+    struct copy *copy = fake_copy_new();
+    str_init(&buffer.text);
+    str_init(&buffer.built);
+    const char *reason = value_read_cell(field, &cell, &json);
+    if (!reason) {
+        value_choose(&value, &json, 1);
+        reason = value_read_time(&value, &buffer);
+    }
+    if (!reason)
+        reason = value_put(&value, &buffer, copy);
+    assert_string_equal(reason ? reason : fake_copy_columns(copy), expected);
+    fake_copy_free(copy);
+    str_release(&buffer.text);
+    str_release(&buffer.built);
+}
+
+static void a_cell_is_read_by_the_type_of_its_field(void **state)
+{
+    static const struct field text = {.type = FIELD_TEXT}, integer = {.type = FIELD_INTEGER},
+                              decimal = {.type = FIELD_DECIMAL}, boolean = {.type = FIELD_BOOLEAN},
+                              time = {.type = FIELD_TIME}, list = {.type = FIELD_TEXT_LIST};
+    (void)state;
+    assert_cell(&text, "a\\b \"c\"", "'a\\b \"c\"'");
+    assert_cell(&text, "", "''");
+    assert_cell(&text, "12", "'12'");
+    assert_cell(&integer, "-12", "-12");
+    assert_cell(&decimal, "1.50", "'1.50'");
+    assert_cell(&boolean, "t", "true");
+    assert_cell(&boolean, "true", "true");
+    assert_cell(&boolean, "1", "true");
+    assert_cell(&boolean, "f", "false");
+    assert_cell(&boolean, "false", "false");
+    assert_cell(&boolean, "0", "false");
+    assert_cell(&time, "2024-01-02 03:04:05", "2024-01-02T03:04:05.000000Z");
+    assert_cell(&list, NULL, "[]");
+}
+
+static void a_null_cell_is_null_or_the_default(void **state)
+{
+    static const struct field text = {.type = FIELD_TEXT};
+    static const struct field integer = {.type = FIELD_INTEGER, .otherwise = "1"};
+    (void)state;
+    assert_cell(&text, NULL, "null");
+    assert_cell(&integer, NULL, "1");
+}
+
+static void a_cell_of_something_else_tells_why(void **state)
+{
+    static const struct field integer = {.type = FIELD_INTEGER}, decimal = {.type = FIELD_DECIMAL},
+                              boolean = {.type = FIELD_BOOLEAN}, time = {.type = FIELD_TIME},
+                              list = {.type = FIELD_TEXT_LIST};
+    static const char *const integers[] = {"", "-", "1.0", " 1", "1 ", "+1", "x", "1e3"};
+    (void)state;
+    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
+        assert_cell(&integer, integers[i], "bad_integer");
+    assert_cell(&decimal, "", "bad_number");
+    assert_cell(&decimal, "-", "bad_number");
+    assert_cell(&boolean, "", "bad_boolean");
+    assert_cell(&boolean, "True", "bad_boolean");
+    assert_cell(&boolean, "yes", "bad_boolean");
+    assert_cell(&time, "", "bad_timestamp");
+    assert_cell(&list, "a", "wrong_type");
+}
+
 static void the_first_alternative_that_is_there_wins(void **state)
 {
     static const struct field field = {.type = FIELD_TEXT};
@@ -314,11 +388,11 @@ static const struct field objects = {.type = FIELD_OBJECTS, .elements = members}
 static void objects_are_rebuilt_from_their_declared_members(void **state)
 {
     (void)state;
-    assert_put(
-        &objects,
-        "{\"v\":[{\"secret\":1,\"n\":\"q\\\"\\u00e9\",\"a\":true,\"p\":[\"x\",\"y\"]},{\"n\":\"m\"}]}",
-        "j'[{\"name\":\"q\\\"\\u00e9\",\"admin\":true,\"places\":[\"x\",\"y\"]},"
-        "{\"name\":\"m\",\"admin\":false,\"places\":[]}]'");
+    assert_put(&objects,
+               "{\"v\":[{\"secret\":1,\"n\":\"q\\\"\\u00e9\",\"a\":true,\"p\":[\"x\",\"y\"]},"
+               "{\"n\":\"m\"}]}",
+               "j'[{\"name\":\"q\\\"\\u00e9\",\"admin\":true,\"places\":[\"x\",\"y\"]},"
+               "{\"name\":\"m\",\"admin\":false,\"places\":[]}]'");
     assert_put(&objects, "{\"v\":{\"n\":\"one\",\"p\":null}}",
                "j'[{\"name\":\"one\",\"admin\":false,\"places\":[]}]'");
     assert_put(&objects, "{\"v\":[]}", "j'[]'");
@@ -365,6 +439,9 @@ int main(void)
         cmocka_unit_test(what_spells_no_decimal_is_no_number),
         cmocka_unit_test(a_boolean_is_true_or_false_and_no_word),
         cmocka_unit_test(a_default_is_taken_where_there_is_nothing),
+        cmocka_unit_test(a_cell_is_read_by_the_type_of_its_field),
+        cmocka_unit_test(a_null_cell_is_null_or_the_default),
+        cmocka_unit_test(a_cell_of_something_else_tells_why),
         cmocka_unit_test(the_first_alternative_that_is_there_wins),
         cmocka_unit_test(a_time_is_utc_with_microseconds),
         cmocka_unit_test(a_time_that_is_none_tells_why),

@@ -13,12 +13,14 @@
 #define TESTS_UNIT_IO_FAKE_SERVER_H
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -134,6 +136,26 @@ static inline void fake_greet(int fd)
         fake_read_query(fd);
         fake_complete(fd, "SELECT 1", 'I');
     }
+}
+
+/* Until the client cannot send more, for nobody reads. */
+static inline void fake_wait_until_full(int fd)
+{
+    int before = -1, waiting = 0;
+    while (waiting < 65536 || waiting != before) {
+        before = waiting;
+        poll(NULL, 0, 10);
+        if (ioctl(fd, FIONREAD, &waiting) != 0)
+            _exit(0);
+    }
+}
+
+/* Until the client has read all that was sent. */
+static inline void fake_wait_until_heard(int fd)
+{
+    int unread = 1;
+    while (unread > 0 && ioctl(fd, TIOCOUTQ, &unread) == 0)
+        poll(NULL, 0, 1);
 }
 
 /* Takes the connection by which the client cancels. */

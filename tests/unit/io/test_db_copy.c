@@ -8,32 +8,13 @@
 
 #include "base/interrupt.h"
 #include "expect_bug.h"
-#include "fake_server.h"
-#include "io/db_private.h"
+#include "fake_db.h"
 
 static const struct sql copy_in = {.name = "rows_in", .text = "COPY in", .is_copy = true};
 static const struct sql copy_out = {.name = "rows_out", .text = "COPY out", .is_copy = true};
 static const struct sql no_copy = {.name = "no_copy", .text = "SELECT 1"};
 
-static struct error err;
 static char piece[256 * 1024];
-
-static struct db *open_fake(void (*script)(int fd))
-{
-    memset(&err, 0, sizeof err);
-    interrupt_install();
-    fake_start(script);
-    struct db *db = db_open(&err);
-    if (!db)
-        fail_msg("%s", err.message);
-    return db;
-}
-
-static void close_fake(struct db *db)
-{
-    db_close(db);
-    fake_stop();
-}
 
 static void begin_copy(int fd, char type)
 {

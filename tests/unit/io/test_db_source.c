@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/str.h"
+#include "expect_bug.h"
 #include "io/db_private.h"
 
 static const char *const source_variables[] = {
@@ -201,6 +202,23 @@ static void a_parameter_set_again_keeps_its_place(void **state)
     db_params_release(&params);
 }
 
+static void set_too_many(void *data)
+{
+    struct db_params *params = data;
+    char keyword[16];
+    for (int i = 0; i <= DB_PARAMS_MAX; i++) {
+        snprintf(keyword, sizeof keyword, "keyword%d", i);
+        db_params_set(params, keyword, "");
+    }
+}
+
+static void more_parameters_than_libpq_knows_are_a_bug(void **state)
+{
+    (void)state;
+    struct db_params params = {0};
+    expect_bug(set_too_many, &params, "connection parameters");
+}
+
 static void the_warehouse_is_hidden_and_comes_back(void **state)
 {
     (void)state;
@@ -240,6 +258,7 @@ int main(void)
         TEST(a_connection_string_within_a_name_is_refused),
         TEST(the_variables_complete_a_spec_but_do_not_overrule_it),
         TEST(a_parameter_set_again_keeps_its_place),
+        TEST(more_parameters_than_libpq_knows_are_a_bug),
         TEST(the_warehouse_is_hidden_and_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,8 +10,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "expect_bug.h"
-#include "fake_server.h"
-#include "io/db_private.h"
+#include "fake_db.h"
 
 static const struct sql_param text_param[] = {{"value", "text"}};
 static const struct sql statement = {.name = "form_fact", .text = "SELECT 1"};
@@ -19,25 +18,6 @@ static const struct sql with_value = {
     .name = "with_value", .text = "SELECT $1", .params = text_param, .param_count = 1};
 static const struct sql copy_in = {.name = "rows_in", .text = "COPY in", .is_copy = true};
 static const struct sql copy_out = {.name = "rows_out", .text = "COPY out", .is_copy = true};
-
-static struct error err;
-
-static struct db *open_fake(void (*script)(int fd))
-{
-    memset(&err, 0, sizeof err);
-    interrupt_install();
-    fake_start(script);
-    struct db *db = db_open(&err);
-    if (!db)
-        fail_msg("%s", err.message);
-    return db;
-}
-
-static void close_fake(struct db *db)
-{
-    db_close(db);
-    fake_stop();
-}
 
 static void begin_copy(int fd, char type)
 {
@@ -87,7 +67,7 @@ static void a_server_that_does_not_cancel_is_given_up(void **state)
     int64_t started = clock_monotonic();
     assert_false(db_run(db, &statement, NULL, NULL, &err));
     assert_int_equal(err.status, STATUS_INTERRUPTED);
-    assert_in_range(clock_monotonic() - started, 1900000, 2900000);
+    assert_in_range(clock_monotonic() - started, 1900000, 9000000);
     assert_false(db_run(db, &statement, NULL, NULL, &err));
     assert_int_equal(err.status, STATUS_TEMPORARY);
     assert_string_equal(err.message,
@@ -115,10 +95,15 @@ static void a_server_that_vanishes_is_given_up_at_once(void **state)
 
 /* ---- large statements ---- */
 
+/* Speaks while the client waits for room, and waits until it was heard. */
 static void notice_then_read(int fd)
 {
     fake_greet(fd);
-    fake_send(fd, 'N', "SNOTICE\0VNOTICE\0C00000\0Ms3cret\0", 32);
+    for (int i = 0; i < 3; i++) {
+        fake_send(fd, 'N', "SNOTICE\0VNOTICE\0C00000\0Ms3cret\0", 32);
+        fake_wait_until_full(fd);
+        fake_wait_until_heard(fd);
+    }
     fake_read_query(fd);
     fake_complete(fd, "SELECT 1", 'I');
     fake_wait_for_end(fd);
@@ -258,117 +243,6 @@ static void a_copy_out_is_abandoned_by_cancelling(void **state)
     close_fake(db);
 }
 
-/* ---- commit ---- */
-
-static void begin_transaction(int fd)
-{
-    fake_greet(fd);
-    fake_read_query(fd);
-    fake_complete(fd, "BEGIN", 'T');
-    fake_read_query(fd);
-}
-
-static void vanish_at_commit(int fd)
-{
-    begin_transaction(fd);
-}
-
-static void die_at_commit(int fd)
-{
-    begin_transaction(fd);
-    fake_error(fd, "FATAL", "57P01", "s3cret", "", 0);
-}
-
-static void a_connection_lost_at_commit_says_so(void **state)
-{
-    (void)state;
-    void (*const scripts[])(int) = {vanish_at_commit, die_at_commit};
-    for (size_t i = 0; i < 2; i++) {
-        struct db *db = open_fake(scripts[i]);
-        assert_true(db_begin(db, &err));
-        assert_false(db_commit(db, &err));
-        assert_int_equal(err.status, STATUS_TEMPORARY);
-        assert_string_equal(err.message, "connection lost while committing; run the step again, "
-                                         "it finds out what happened");
-        close_fake(db);
-    }
-}
-
-static void refuse_commit(int fd)
-{
-    begin_transaction(fd);
-    fake_error(fd, "ERROR", "40001", "s3cret", "", 0);
-    fake_ready(fd, 'I');
-    fake_wait_for_end(fd);
-}
-
-static void a_refused_commit_is_told_by_its_sqlstate(void **state)
-{
-    (void)state;
-    struct db *db = open_fake(refuse_commit);
-    assert_true(db_begin(db, &err));
-    assert_false(db_commit(db, &err));
-    assert_int_equal(err.status, STATUS_TEMPORARY);
-    assert_string_equal(
-        err.message, "warehouse refused statement \"commit\" (SQLSTATE 40001); run the step again");
-    close_fake(db);
-}
-
-static void signal_then_commit(int fd)
-{
-    begin_transaction(fd);
-    fake_signal_client();
-    fake_send(fd, 'C', "COMMIT", 7);
-    fake_ready(fd, 'I');
-    fake_wait_for_end(fd);
-}
-
-static void a_commit_that_ends_after_a_stop_counts(void **state)
-{
-    (void)state;
-    struct db *db = open_fake(signal_then_commit);
-    assert_true(db_begin(db, &err));
-    assert_true(db_commit(db, &err));
-    assert_true(interrupt_is_asked());
-    close_fake(db);
-}
-
-static void signal_and_never_commit(int fd)
-{
-    begin_transaction(fd);
-    fake_signal_client();
-    fake_wait_for_end(fd);
-}
-
-static void a_commit_that_never_ends_is_given_up_after_a_stop(void **state)
-{
-    (void)state;
-    struct db *db = open_fake(signal_and_never_commit);
-    assert_true(db_begin(db, &err));
-    assert_false(db_commit(db, &err));
-    assert_int_equal(err.status, STATUS_INTERRUPTED);
-    assert_string_equal(err.message,
-                        "stopped while committing; run the step again, it finds out what happened");
-    close_fake(db);
-}
-
-static void never_roll_back(int fd)
-{
-    begin_transaction(fd);
-    fake_wait_for_end(fd);
-}
-
-static void a_rollback_without_answer_gives_the_connection_up(void **state)
-{
-    (void)state;
-    struct db *db = open_fake(never_roll_back);
-    assert_true(db_begin(db, &err));
-    db_rollback(db);
-    assert_false(db_begin(db, &err));
-    assert_int_equal(err.status, STATUS_TEMPORARY);
-    close_fake(db);
-}
-
 /* ---- mistakes ---- */
 
 static void wait_for_end(int fd)
@@ -404,11 +278,6 @@ int main(void)
         cmocka_unit_test(a_copy_in_is_abandoned_by_telling_the_server),
         cmocka_unit_test(a_copy_in_that_hangs_is_cancelled),
         cmocka_unit_test(a_copy_out_is_abandoned_by_cancelling),
-        cmocka_unit_test(a_connection_lost_at_commit_says_so),
-        cmocka_unit_test(a_refused_commit_is_told_by_its_sqlstate),
-        cmocka_unit_test(a_commit_that_ends_after_a_stop_counts),
-        cmocka_unit_test(a_commit_that_never_ends_is_given_up_after_a_stop),
-        cmocka_unit_test(a_rollback_without_answer_gives_the_connection_up),
         cmocka_unit_test(a_statement_within_a_copy_is_a_bug),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

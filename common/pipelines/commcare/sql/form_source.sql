@@ -7,9 +7,9 @@
 -- setting until timestamptz
 -- setting clock timestamptz
 --
--- Three arms, of which the first is for the first window alone: it reads the table once. The second
--- has an index for each of its times; edited_on and deleted_on have none, and count only for a form
--- that has no server_modified_on. The third is what archiving moves: the operations, nothing else.
+-- Two arms: the first has an index for each of its times; edited_on and deleted_on have none, and
+-- count only for a form that has no server_modified_on. The second is what archiving moves: the
+-- operations, nothing else; the first window has all their forms by received_on.
 -- A column that a release lacks is found in lacking instead, since no table inside offers its name.
 -- Settings are read once, in run: a filter would read them for each row. What this leaves out,
 -- form_source_rejects sends.
@@ -39,24 +39,15 @@ COPY (
                   commcare_version::text AS commcare_version, app_version::bigint AS app_version,
                   build_id::text AS build_id, state::bigint AS state
              FROM public.form_processor_xforminstancesql
-            WHERE (SELECT run.since FROM run) = '-infinity'
+            WHERE received_on > (SELECT run.since FROM run)
               AND received_on <= (SELECT run.until FROM run)
-            UNION ALL
-           SELECT id::bigint, form_id::text, domain::text, app_id::text, xmlns::text,
-                  user_id::text, received_on, deleted_on, edited_on, server_modified_on,
-                  time_end, time_start, commcare_version::text, app_version::bigint,
-                  build_id::text, state::bigint
-             FROM public.form_processor_xforminstancesql
-            WHERE (SELECT run.since FROM run) > '-infinity'
-              AND (received_on > (SELECT run.since FROM run)
-                   AND received_on <= (SELECT run.until FROM run)
-                   OR server_modified_on > (SELECT run.since FROM run)
-                   AND server_modified_on <= (SELECT run.until FROM run)
-                   OR server_modified_on IS NULL
-                   AND (edited_on > (SELECT run.since FROM run)
-                        AND edited_on <= (SELECT run.until FROM run)
-                        OR deleted_on > (SELECT run.since FROM run)
-                        AND deleted_on <= (SELECT run.until FROM run)))
+               OR server_modified_on > (SELECT run.since FROM run)
+              AND server_modified_on <= (SELECT run.until FROM run)
+               OR server_modified_on IS NULL
+              AND (edited_on > (SELECT run.since FROM run)
+                   AND edited_on <= (SELECT run.until FROM run)
+                   OR deleted_on > (SELECT run.since FROM run)
+                   AND deleted_on <= (SELECT run.until FROM run))
             UNION ALL
            SELECT id::bigint, form_id::text, domain::text, app_id::text, xmlns::text,
                   user_id::text, received_on, deleted_on, edited_on, server_modified_on,
@@ -82,7 +73,5 @@ COPY (
            ) AS form
      WHERE (form.form_id <> ''
             AND form.received_on >= '2005-01-01T00:00:00Z'
-            AND form.received_on <= (SELECT run.latest FROM run)
-            AND form.state >= 0
-            AND COALESCE(form.app_version, 0) >= 0) IS TRUE
+            AND form.received_on <= (SELECT run.latest FROM run)) IS TRUE
 ) TO STDOUT (FORMAT binary);

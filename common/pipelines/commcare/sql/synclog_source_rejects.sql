@@ -6,7 +6,8 @@
 -- setting until timestamptz
 -- setting clock timestamptz
 --
--- The rows are those of synclog_source, the condition is its opposite: each is in one of them.
+-- The rows are those of synclog_source, the condition is its opposite: each is in one of them. A
+-- sync log without a date is in no window; the first one tells of those there are.
 COPY (
     WITH run AS MATERIALIZED (
         SELECT current_setting('factline.batch_id')::bigint AS batch_id,
@@ -29,14 +30,18 @@ COPY (
                   request_user_id::text AS request_user_id
              FROM public.phone_synclogsql
             WHERE date > (SELECT run.since FROM run)
-              AND date <= (SELECT run.until FROM run)) AS sync
+              AND date <= (SELECT run.until FROM run)
+               OR date IS NULL
+              AND (SELECT run.since FROM run) = '-infinity') AS sync
      CROSS JOIN LATERAL (
            SELECT CASE WHEN COALESCE(sync.synclog_id, '') = '' THEN 'synclog_id'
-                       WHEN sync.date < '2005-01-01T00:00:00Z'
+                       WHEN sync.date IS NULL
+                         OR sync.date < '2005-01-01T00:00:00Z'
                          OR sync.date > (SELECT run.latest FROM run) THEN 'sync_date'
                        ELSE 'duration'
                    END AS column_name,
-                  CASE WHEN COALESCE(sync.synclog_id, '') = '' THEN 'missing_field'
+                  CASE WHEN COALESCE(sync.synclog_id, '') = ''
+                         OR sync.date IS NULL THEN 'missing_field'
                        WHEN sync.date < '2005-01-01T00:00:00Z'
                          OR sync.date > (SELECT run.latest FROM run) THEN 'time_out_of_range'
                        ELSE 'bad_integer'

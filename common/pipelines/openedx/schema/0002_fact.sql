@@ -118,8 +118,8 @@ CREATE TABLE warehouse.student_module_history_fact (
 CREATE INDEX student_module_history_fact_by_module
     ON warehouse.student_module_history_fact (student_module_source_id);
 
--- Insert-only: the source overwrites when a learner was last active, so a later visit must not erase
--- yesterday's.
+-- Insert-only: the source overwrites when a learner was last active, so a later visit must not
+-- erase yesterday's.
 CREATE TABLE warehouse.learner_activity_fact (
     learner_id bigint NOT NULL,
     context_id bigint NOT NULL,
@@ -177,8 +177,8 @@ CREATE TABLE warehouse.certificate_fact (
     PRIMARY KEY (context_id, learner_id)
 ) WITH (fillfactor = 75);
 
--- What changed: an enrollment (learner_id set), all of a context (neither), or what the metrics of a
--- context count from a day on (metric_date set).
+-- What changed: an enrollment (learner_id set), all of a context (neither), or what the metrics of
+-- a context count from a day on (metric_date set).
 CREATE TABLE warehouse.learning_change_log (
     batch_id bigint NOT NULL,
     context_id bigint NOT NULL,

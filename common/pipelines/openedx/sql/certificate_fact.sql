@@ -24,7 +24,8 @@ WITH incoming AS (
                      = (stored.version_time, stored.read_number) THEN 'same'
                 WHEN (incoming.user_id, incoming.course_id, incoming.status, incoming.created_on)
                      IS DISTINCT FROM
-                     (stored.user_id, stored.course_id, stored.status, stored.created_on) THEN 'changed'
+                     (stored.user_id, stored.course_id, stored.status, stored.created_on)
+                THEN 'changed'
                 WHEN $2 OR $3 AND incoming.version_time > stored.version_time THEN 'raised'
                 ELSE 'same'
             END AS verdict
@@ -34,7 +35,8 @@ WITH incoming AS (
            AND stored.learner_id = incoming.learner_id
 ), inserted AS (
     INSERT INTO warehouse.certificate_fact (
-           context_id, learner_id, user_id, course_id, status, created_on, version_time, read_number, batch_id)
+           context_id, learner_id, user_id, course_id, status, created_on, version_time,
+           read_number, batch_id)
     SELECT judged.context_id, judged.learner_id, judged.user_id, judged.course_id, judged.status,
            judged.created_on,
            judged.version_time, judged.read_number, $1

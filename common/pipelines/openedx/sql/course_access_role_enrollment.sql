@@ -1,4 +1,5 @@
--- Course staff are enrolled, too, but do not count as learners: mark them, and log whose mark changed.
+-- Course staff are enrolled, too, but do not count as learners: mark them, and log whose mark
+-- changed.
 -- param $1 batch_id bigint
 WITH touched AS (
     SELECT DISTINCT role.user_id

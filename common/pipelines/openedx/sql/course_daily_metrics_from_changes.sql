@@ -6,12 +6,14 @@
 WITH touched AS (
     -- progress is known as of today; activity, enrollments and certificates have their own days
     SELECT log.context_id,
-           LEAST(log.metric_date, (COALESCE($4::timestamptz, now()) AT TIME ZONE 'UTC')::date) AS from_date
+           LEAST(log.metric_date, (COALESCE($4::timestamptz,
+           now()) AT TIME ZONE 'UTC')::date) AS from_date
       FROM warehouse.learning_change_log AS log
      WHERE log.batch_id = ANY ($1)
      UNION ALL
     SELECT data.context_id,
-           LEAST(data.first_completed_on, (COALESCE($4::timestamptz, now()) AT TIME ZONE 'UTC')::date)
+           LEAST(data.first_completed_on, (COALESCE($4::timestamptz,
+           now()) AT TIME ZONE 'UTC')::date)
       FROM warehouse.enrollment_data AS data
      WHERE data.batch_id = $2
        AND data.context_id = ANY (ARRAY(
@@ -38,7 +40,8 @@ WITH touched AS (
        AND ($3::text[] IS NULL OR context.context_key = ANY ($3))
      GROUP BY touched.context_id
 ), computed AS MATERIALIZED (
-    SELECT metrics.context_id, metrics.metric_date, metrics.active_learners, metrics.mau_to_date, metrics.enrollment_count, metrics.completions,
+    SELECT metrics.context_id, metrics.metric_date, metrics.active_learners, metrics.mau_to_date,
+           metrics.enrollment_count, metrics.completions,
            metrics.certificates, metrics.progress_active_sum, metrics.progress_active_n,
            metrics.progress_all_sum, metrics.progress_all_n, metrics.days_to_complete_sum,
            metrics.days_to_complete_n,
@@ -51,11 +54,13 @@ WITH touched AS (
                (COALESCE($4::timestamptz, now()) AT TIME ZONE 'UTC')::date) AS metrics
 ), written AS (
     INSERT INTO warehouse.course_daily_metrics AS stored (
-           context_id, metric_date, active_learners, mau_to_date, enrollment_count, completions, certificates, progress_active_sum,
+           context_id, metric_date, active_learners, mau_to_date, enrollment_count, completions,
+           certificates, progress_active_sum,
            progress_active_n, progress_all_sum, progress_all_n, days_to_complete_sum,
            days_to_complete_n, batch_id)
     SELECT computed.context_id, computed.metric_date,
-           computed.active_learners, computed.mau_to_date, computed.enrollment_count, computed.completions,
+           computed.active_learners, computed.mau_to_date, computed.enrollment_count,
+           computed.completions,
            computed.certificates, computed.progress_active_sum, computed.progress_active_n,
            computed.progress_all_sum, computed.progress_all_n, computed.days_to_complete_sum,
            computed.days_to_complete_n, $2
@@ -68,7 +73,8 @@ WITH touched AS (
             known.progress_all_sum, known.progress_all_n, known.days_to_complete_sum,
             known.days_to_complete_n)
            IS DISTINCT FROM
-           (computed.active_learners, computed.mau_to_date, computed.enrollment_count, computed.completions,
+           (computed.active_learners, computed.mau_to_date, computed.enrollment_count,
+            computed.completions,
             computed.certificates, computed.progress_active_sum, computed.progress_active_n,
             computed.progress_all_sum, computed.progress_all_n, computed.days_to_complete_sum,
             computed.days_to_complete_n)

@@ -1,4 +1,5 @@
--- Count where the enrollment data differs from its definition, and what is only waiting to be derived.
+-- Count where the enrollment data differs from its definition, and what is only waiting to be
+-- derived.
 WITH unconsumed AS MATERIALIZED (
     SELECT log.context_id, log.learner_id
       FROM etl.consumer AS consumer
@@ -36,7 +37,8 @@ WITH unconsumed AS MATERIALIZED (
       FROM warehouse.enrollment_fact AS fact
      WHERE fact.context_id NOT IN (SELECT waiting_context.context_id FROM waiting_context)
 ), wanted AS (
-    SELECT data.learner_id, data.context_id, data.user_id, data.date_enrolled, data.is_enrolled, data.mode, data.points_possible,
+    SELECT data.learner_id, data.context_id, data.user_id, data.date_enrolled, data.is_enrolled,
+           data.mode, data.points_possible,
            data.points_earned, data.sections_possible, data.sections_worked,
            data.progress_percent, data.is_completed, data.last_activity_on, data.is_estimated
       FROM (SELECT array_agg(chosen.learner_id ORDER BY chosen.context_id, chosen.learner_id)
@@ -50,12 +52,14 @@ WITH unconsumed AS MATERIALIZED (
            COALESCE(wanted.context_id, stored.context_id) AS context_id,
            CASE WHEN stored.learner_id IS NULL THEN 'missing'
                 WHEN wanted.learner_id IS NULL THEN 'extra'
-                WHEN (stored.user_id, stored.date_enrolled, stored.is_enrolled, stored.mode, stored.points_possible,
+                WHEN (stored.user_id, stored.date_enrolled, stored.is_enrolled, stored.mode,
+                      stored.points_possible,
                       stored.points_earned, stored.sections_possible, stored.sections_worked,
                       stored.progress_percent, stored.is_completed, stored.last_activity_on,
                       stored.is_estimated)
                      IS DISTINCT FROM
-                     (wanted.user_id, wanted.date_enrolled, wanted.is_enrolled, wanted.mode, wanted.points_possible,
+                     (wanted.user_id, wanted.date_enrolled, wanted.is_enrolled, wanted.mode,
+                      wanted.points_possible,
                       wanted.points_earned, wanted.sections_possible, wanted.sections_worked,
                       wanted.progress_percent, wanted.is_completed, wanted.last_activity_on,
                       wanted.is_estimated)

@@ -1,5 +1,5 @@
--- Write all enrollment data, or that of some courses, as the definition has it; what is right already
--- is not written.
+-- Write all enrollment data, or that of some courses, as the definition has it; what is right
+-- already is not written.
 -- param $1 batch_id bigint
 -- param $2 units text[]
 -- param $3 as_of timestamptz
@@ -14,7 +14,8 @@ WITH chosen AS MATERIALIZED (
         ON context.context_id = known.context_id
        AND ($2::text[] IS NULL OR context.context_key = ANY ($2))
 ), wanted AS MATERIALIZED (
-    SELECT data.learner_id, data.context_id, data.user_id, data.date_enrolled, data.is_enrolled, data.mode, data.points_possible,
+    SELECT data.learner_id, data.context_id, data.user_id, data.date_enrolled, data.is_enrolled,
+           data.mode, data.points_possible,
            data.points_earned, data.sections_possible, data.sections_worked,
            data.progress_percent, data.is_completed, data.last_activity_on,
            data.course_version_id, data.is_estimated
@@ -26,7 +27,8 @@ WITH chosen AS MATERIALIZED (
      CROSS JOIN LATERAL warehouse.enrollment_data_of(keys.learners, keys.contexts) AS data
 ), judged AS MATERIALIZED (
     SELECT chosen.learner_id, chosen.context_id,
-           wanted.user_id, wanted.date_enrolled, wanted.is_enrolled, wanted.mode, wanted.points_possible,
+           wanted.user_id, wanted.date_enrolled, wanted.is_enrolled, wanted.mode,
+           wanted.points_possible,
            wanted.points_earned, wanted.sections_possible, wanted.sections_worked,
            wanted.progress_percent, wanted.is_completed, wanted.last_activity_on,
            wanted.course_version_id, wanted.is_estimated,
@@ -38,12 +40,14 @@ WITH chosen AS MATERIALIZED (
            CASE WHEN wanted.learner_id IS NULL AND stored.learner_id IS NULL THEN 'none'
                 WHEN stored.learner_id IS NULL THEN 'missing'
                 WHEN wanted.learner_id IS NULL THEN 'extra'
-                WHEN (stored.user_id, stored.date_enrolled, stored.is_enrolled, stored.mode, stored.points_possible,
+                WHEN (stored.user_id, stored.date_enrolled, stored.is_enrolled, stored.mode,
+                      stored.points_possible,
                       stored.points_earned, stored.sections_possible, stored.sections_worked,
                       stored.progress_percent, stored.is_completed, stored.last_activity_on,
                       stored.is_estimated)
                      IS DISTINCT FROM
-                     (wanted.user_id, wanted.date_enrolled, wanted.is_enrolled, wanted.mode, wanted.points_possible,
+                     (wanted.user_id, wanted.date_enrolled, wanted.is_enrolled, wanted.mode,
+                      wanted.points_possible,
                       wanted.points_earned, wanted.sections_possible, wanted.sections_worked,
                       wanted.progress_percent, wanted.is_completed, wanted.last_activity_on,
                       wanted.is_estimated)
@@ -66,11 +70,13 @@ WITH chosen AS MATERIALIZED (
     RETURNING 1
 ), inserted AS (
     INSERT INTO warehouse.enrollment_data (
-           learner_id, context_id, user_id, date_enrolled, is_enrolled, mode, points_possible, points_earned, sections_possible,
+           learner_id, context_id, user_id, date_enrolled, is_enrolled, mode, points_possible,
+           points_earned, sections_possible,
            sections_worked, progress_percent, is_completed, last_activity_on, course_version_id,
            is_estimated, first_completed_on, batch_id)
     SELECT judged.learner_id, judged.context_id,
-           judged.user_id, judged.date_enrolled, judged.is_enrolled, judged.mode, judged.points_possible,
+           judged.user_id, judged.date_enrolled, judged.is_enrolled, judged.mode,
+           judged.points_possible,
            judged.points_earned, judged.sections_possible, judged.sections_worked,
            judged.progress_percent, judged.is_completed, judged.last_activity_on,
            judged.course_version_id, judged.is_estimated,
@@ -104,13 +110,15 @@ WITH chosen AS MATERIALIZED (
     RETURNING 1
 ), kept AS (
     INSERT INTO warehouse.enrollment_data_day AS day (
-           learner_id, context_id, as_of_date, user_id, date_enrolled, is_enrolled, mode, points_possible, points_earned, sections_possible,
+           learner_id, context_id, as_of_date, user_id, date_enrolled, is_enrolled, mode,
+           points_possible, points_earned, sections_possible,
            sections_worked, progress_percent, is_completed, last_activity_on, course_version_id,
            is_estimated,
            first_completed_on, collected_at, batch_id)
     SELECT judged.learner_id, judged.context_id,
            (COALESCE($3::timestamptz, now()) AT TIME ZONE 'UTC')::date,
-           judged.user_id, judged.date_enrolled, judged.is_enrolled, judged.mode, judged.points_possible,
+           judged.user_id, judged.date_enrolled, judged.is_enrolled, judged.mode,
+           judged.points_possible,
            judged.points_earned, judged.sections_possible, judged.sections_worked,
            judged.progress_percent, judged.is_completed, judged.last_activity_on,
            judged.course_version_id, judged.is_estimated,

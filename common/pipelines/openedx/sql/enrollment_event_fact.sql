@@ -3,7 +3,8 @@
 -- param $2 own_times boolean
 --
 -- The time is the change's own where it is known. A server's snapshot shows only how things stand
--- now: the first one tells of the enrollment itself, later ones of what differs from the last event.
+-- now: the first one tells of the enrollment itself, later ones of what differs from the last
+-- event.
 WITH incoming AS (
     SELECT DISTINCT ON (context.id, learner.id, part.event_on)
            context.id AS context_id, learner.id AS learner_id, part.event_on, staged.user_id,

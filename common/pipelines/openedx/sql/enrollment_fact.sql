@@ -45,7 +45,8 @@ WITH incoming AS (
     INSERT INTO warehouse.enrollment_fact (
            learner_id, context_id, source_id, created_on, is_active, mode, deleted_on, content_hash,
            last_change_on, user_id, course_id, is_course_staff, version_time, read_number, batch_id)
-    SELECT judged.learner_id, judged.context_id, judged.source_id, judged.created_on, judged.is_active,
+    SELECT judged.learner_id, judged.context_id, judged.source_id, judged.created_on,
+           judged.is_active,
            judged.mode, judged.deleted_on, judged.content_hash, judged.last_change_on,
            judged.user_id, judged.course_id, warehouse.is_course_staff(judged.user_id,
            judged.course_id),

@@ -18,10 +18,12 @@ WITH incoming AS (
                      < (stored.version_time, stored.read_number) THEN 'older'
                 WHEN (incoming.version_time, incoming.read_number)
                      = (stored.version_time, stored.read_number) THEN 'same'
-                WHEN (incoming.username, incoming.is_staff, incoming.is_active, incoming.date_joined,
+                WHEN (incoming.username, incoming.is_staff, incoming.is_active,
+                      incoming.date_joined,
                       incoming.last_login, false)
                      IS DISTINCT FROM
-                     (stored.username, stored.is_staff, stored.is_active, stored.date_joined, stored.last_login,
+                     (stored.username, stored.is_staff, stored.is_active, stored.date_joined,
+                      stored.last_login,
                       stored.is_inferred) THEN 'changed'
                 WHEN $2 OR $3 AND incoming.version_time > stored.version_time THEN 'raised'
                 ELSE 'same'
@@ -31,7 +33,8 @@ WITH incoming AS (
         ON stored.user_id = incoming.user_id
 ), inserted AS (
     INSERT INTO warehouse.learner_dim (
-           user_id, username, is_staff, is_active, date_joined, last_login, version_time, read_number, batch_id)
+           user_id, username, is_staff, is_active, date_joined, last_login, version_time,
+           read_number, batch_id)
     SELECT judged.user_id, judged.username, judged.is_staff, judged.is_active, judged.date_joined,
            judged.last_login,
            judged.version_time, judged.read_number, $1

@@ -4,7 +4,8 @@
 -- param $3 own_times boolean
 WITH incoming AS (
     SELECT DISTINCT ON (learner.id, context.id, block.id)
-           learner.id AS learner_id, context.id AS context_id, block.id AS block_id, staged.source_id,
+           learner.id AS learner_id, context.id AS context_id, block.id AS block_id,
+           staged.source_id,
            staged.module_type, staged.grade, staged.max_grade, part.state_kind, part.position,
            part.attempts, part.selected, staged.created AS created_on, staged.modified AS
            modified_on, part.deleted_on, part.content_hash, staged.student_id AS user_id,
@@ -59,10 +60,12 @@ WITH incoming AS (
            AND stored.block_id = incoming.block_id
 ), inserted AS (
     INSERT INTO warehouse.student_module_fact (
-           learner_id, context_id, block_id, source_id, module_type, grade, max_grade, state_kind, position,
+           learner_id, context_id, block_id, source_id, module_type, grade, max_grade, state_kind,
+           position,
            attempts, selected, created_on, modified_on, deleted_on, content_hash, user_id,
            course_id, module_id, version_time, read_number, batch_id)
-    SELECT judged.learner_id, judged.context_id, judged.block_id, judged.source_id, judged.module_type,
+    SELECT judged.learner_id, judged.context_id, judged.block_id, judged.source_id,
+           judged.module_type,
            judged.grade, judged.max_grade, judged.state_kind, judged.position, judged.attempts,
            judged.selected, judged.created_on, judged.modified_on, judged.deleted_on,
            judged.content_hash, judged.user_id, judged.course_id, judged.module_id,

@@ -24,10 +24,12 @@ WITH incoming AS (
                      < (stored.version_time, stored.read_number) THEN 'older'
                 WHEN (incoming.version_time, incoming.read_number)
                      = (stored.version_time, stored.read_number) THEN 'same'
-                WHEN (incoming.student_module_source_id, incoming.created_on, incoming.grade, incoming.max_grade,
+                WHEN (incoming.student_module_source_id, incoming.created_on, incoming.grade,
+                      incoming.max_grade,
                       incoming.attempts, incoming.content_hash)
                      IS DISTINCT FROM
-                     (stored.student_module_source_id, stored.created_on, stored.grade, stored.max_grade,
+                     (stored.student_module_source_id, stored.created_on, stored.grade,
+                      stored.max_grade,
                       stored.attempts, stored.content_hash) THEN 'changed'
                 WHEN $2 OR $3 AND incoming.version_time > stored.version_time THEN 'raised'
                 ELSE 'same'
@@ -38,9 +40,11 @@ WITH incoming AS (
            AND stored.history_source_id = incoming.history_source_id
 ), inserted AS (
     INSERT INTO warehouse.student_module_history_fact (
-           source_table, history_source_id, student_module_source_id, created_on, grade, max_grade, attempts,
+           source_table, history_source_id, student_module_source_id, created_on, grade,
+           max_grade, attempts,
            content_hash, version_time, read_number, batch_id)
-    SELECT judged.source_table, judged.history_source_id, judged.student_module_source_id, judged.created_on,
+    SELECT judged.source_table, judged.history_source_id, judged.student_module_source_id,
+           judged.created_on,
            judged.grade, judged.max_grade, judged.attempts, judged.content_hash,
            judged.version_time, judged.read_number, $1
       FROM judged
