@@ -10,6 +10,7 @@
 #include "etl/batch.h"
 #include "etl/schema.h"
 #include "etl/step.h"
+#include "etl/unit.h"
 #include "etl_sql.h"
 
 static const char *const count_names[] = {"keys_touched", "rows_inserted",  "rows_updated",
@@ -22,6 +23,7 @@ struct work {
     struct db_rows *rows;
     int64_t since, until; /* of their windows together */
     bool is_all;          /* every key, not only those in the change logs */
+    bool has_pending;     /* units that earlier runs could not compute */
 };
 
 static void work_release(struct work *work)
@@ -54,6 +56,10 @@ static bool find_work(struct db *db, const struct derivation *derivation,
                                       {"until", clock_format(options->to, to)},
                                       {0}};
     work_release(work);
+    if (options->unit)
+        return true;
+    if (derivation->units && !unit_has_pending(db, derivation->workflow, &work->has_pending, err))
+        return false;
     if (!has_consumed(db, derivation, &has, err))
         return false;
     work->is_all = !has || task_common()->force;
@@ -83,9 +89,10 @@ static bool find_work(struct db *db, const struct derivation *derivation,
 }
 
 /* --force has something to do while there are facts, consumed or not. */
-static bool is_idle(const struct work *work)
+static bool is_idle(const struct work *work, const struct derive_options *options)
 {
-    return work->count == 0 && !(work->is_all && task_common()->force);
+    return work->count == 0 && !work->has_pending && !options->unit &&
+           !(work->is_all && task_common()->force);
 }
 
 /* An array of the ids as the server reads it. */
@@ -114,6 +121,10 @@ static bool report(const struct batch *batch, const struct derivation *derivatio
 static const char *fingerprint_of(const struct derive_options *options, char *buffer, size_t size)
 {
     char from[CLOCK_TEXT_SIZE], to[CLOCK_TEXT_SIZE];
+    if (options->unit) {
+        snprintf(buffer, size, "unit %s", options->unit);
+        return buffer;
+    }
     if (!options->is_range)
         return "unconsumed";
     snprintf(buffer, size, "%s..%s", clock_format(options->from, from),
@@ -126,7 +137,7 @@ static bool write_data(struct db *db, const struct derivation *derivation,
                        const struct derive_options *options, struct batch *batch, struct work *work,
                        struct result *counts, struct error *err)
 {
-    char since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+    char since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE], as_of[CLOCK_TEXT_SIZE];
     if (!step_lock_target(db, derivation->target, err) ||
         !find_work(db, derivation, options, work, err))
         return false;
@@ -135,18 +146,22 @@ static bool write_data(struct db *db, const struct derivation *derivation,
         batch->until = work->until;
     }
     char *batches = array_of(work);
-    const struct db_value values[] = {
+    struct db_value values[] = {
         {"consumer", derivation->workflow},
         {"batches", batches},
         {"batch_id", batch->id_text},
         {"since", clock_format(batch->since, since)},
         {"until", clock_format(batch->until, until)},
+        {"as_of", options->has_as_of ? clock_format(options->as_of, as_of) : NULL},
+        {"is_all", work->is_all ? "true" : "false"},
+        {"units", NULL},
         {0},
     };
     bool ok = db_run(db, &sql_etl_consume, values, NULL, err);
-    if (ok && !is_idle(work))
-        ok = step_run_all(db, work->is_all ? derivation->all : derivation->changed, values, counts,
-                          err);
+    if (ok && options->unit)
+        ok = unit_run_one(db, derivation, options->unit, values, counts, err);
+    else if (ok && !is_idle(work, options))
+        ok = unit_run(db, derivation, work->is_all, values, counts, err);
     ok = ok && db_run(db, &sql_etl_batch_complete, values, NULL, err);
     free(batches);
     return ok;
@@ -187,8 +202,8 @@ static bool derive(struct db *db, const struct derivation *derivation,
     if (!db_commit(db, err) || !batch_enter(db, batch, err) ||
         !write_data(db, derivation, options, batch, work, counts, err))
         return false;
-    report(batch, derivation, is_idle(work) ? "nothing-to-do" : "done", work, counts, started,
-           result);
+    report(batch, derivation, is_idle(work, options) ? "nothing-to-do" : "done", work, counts,
+           started, result);
     return batch_finish(db, batch, result, err);
 }
 
@@ -198,7 +213,7 @@ static bool run_steps(struct db *db, const struct derivation *derivation,
                       struct result *result, struct error *err)
 {
     bool is_done;
-    char buffer[2 * CLOCK_TEXT_SIZE + 4];
+    char buffer[320]; /* two times, or a unit: a key of at most 255 bytes */
     const char *fingerprint = fingerprint_of(options, buffer, sizeof buffer);
     if (!schema_check(db, pipeline_of_workflow(derivation->workflow), err))
         return false;
@@ -219,14 +234,15 @@ static bool run_steps(struct db *db, const struct derivation *derivation,
         return false;
     if (task_common()->dry_run) {
         char *batches = array_of(work);
-        const struct db_value values[] = {{"batches", batches}, {"batch_id", "0"}, {0}};
+        const struct db_value values[] = {
+            {"batches", batches}, {"batch_id", "0"}, {"units", NULL}, {"as_of", NULL}, {0}};
         bool ok =
             step_show_all(db, work->is_all ? derivation->all : derivation->changed, values, err);
         free(batches);
         return ok && report(batch, derivation, "nothing-to-do", work, counts, started, result);
     }
     if (batch->id == 0 || is_repeated) {
-        if (is_idle(work))
+        if (is_idle(work, options))
             return report(batch, derivation, "nothing-to-do", work, counts, started, result);
         if (is_repeated && !*run_key)
             *run_key = mem_strdup(batch->run_key);

@@ -14,6 +14,9 @@
 struct derive_options {
     int64_t from, to; /* batches whose window ends in (from, to], consumed or not; where is_range */
     bool is_range;
+    const char *unit; /* recompute this one alone, and consume nothing; NULL: what there is to do */
+    int64_t as_of;    /* where has_as_of: what steps read as $as_of */
+    bool has_as_of;
 };
 
 bool derive_run(struct db *db, const struct derivation *derivation,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "etl/pipeline.h"
+#include "etl/value.h"
 
 /* Where a wrapped document stands in a line of _changes or a row of _all_docs. */
 #define WRAPPER "doc."
@@ -150,14 +151,6 @@ static enum document_kind rejected(struct field_reject *reject, const char *reas
     return DOCUMENT_REJECTED;
 }
 
-static bool is_among(const char *text, size_t length, const char *const *values)
-{
-    for (; *values; values++)
-        if (strlen(*values) == length && memcmp(*values, text, length) == 0)
-            return true;
-    return false;
-}
-
 /* Whether the record is one of the feed's, by the feed's filters. */
 static bool belongs(struct document_reader *reader, const struct json_value *values)
 {
@@ -173,7 +166,7 @@ static bool belongs(struct document_reader *reader, const struct json_value *val
             return false;
         size_t length;
         const char *text = json_text(value, &reader->scratch, &length);
-        if (!is_among(text, length, filter->values))
+        if (!value_is_among(text, length, filter->values))
             return false;
     }
     return true;

@@ -1,37 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include "etl/field.h"
+#include "etl/field_private.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "etl/document.h"
 #include "etl/pipeline.h"
 #include "etl/value.h"
 
 #define FIXED_COLUMNS 5                                      /* batch_id to is_tombstone */
 #define PARTITIONS_FROM (INT64_C(1104537600) * CLOCK_SECOND) /* 2005-01-01 */
-
-/* A field's value in the record at hand, and where its alternatives stand among the paths. */
-struct slot {
-    struct value value;
-    size_t first, count;
-};
-
-struct field_reader {
-    struct document_reader *documents;
-    struct slot *slots;
-    size_t slot_count;
-    int column_count;
-    char **paths;
-    size_t path_count;
-    struct json_value *cells; /* of a table's record, as if a document had them at the paths */
-    size_t *columns;          /* the table's column for each path, CSV_NONE where it has none */
-    size_t *filter_columns;   /* and for each filter of the feed */
-    const struct feed *feed;
-    struct value_buffer buffer;
-};
 
 /* Cuts "a|b" into paths; returns how many. */
 static size_t add_paths(struct field_reader *reader, const char *path)
@@ -48,6 +29,15 @@ static size_t add_paths(struct field_reader *reader, const char *path)
     }
 }
 
+static struct slot *find_slot(struct field_reader *reader, const char *column)
+{
+    for (size_t i = 0; i < reader->slot_count; i++)
+        if (reader->slots[i].value.field->column &&
+            strcmp(reader->slots[i].value.field->column, column) == 0)
+            return &reader->slots[i];
+    BUG("a field lies within a column that is not declared");
+}
+
 struct field_reader *field_reader_new(const struct feed *feed)
 {
     struct field_reader *reader = mem_alloc(sizeof *reader);
@@ -58,10 +48,16 @@ struct field_reader *field_reader_new(const struct feed *feed)
         reader->slots = mem_resize(reader->slots, (reader->slot_count + 1) * sizeof *reader->slots);
         struct slot *slot = &reader->slots[reader->slot_count++];
         *slot = (struct slot){.value.field = field, .first = reader->path_count};
+        str_init(&slot->canonical);
+        if (field->type == FIELD_EXTRACT)
+            slot->extract = extract_new(field->elements);
         slot->count = add_paths(reader, field->path);
         if (field->column)
             reader->column_count++;
     }
+    for (size_t i = 0; i < reader->slot_count; i++)
+        if (reader->slots[i].value.field->within)
+            reader->slots[i].within = find_slot(reader, reader->slots[i].value.field->within);
     reader->documents =
         document_reader_new(feed, (const char *const *)reader->paths, reader->path_count);
     return reader;
@@ -72,6 +68,10 @@ void field_reader_free(struct field_reader *reader)
     if (!reader)
         return;
     document_reader_free(reader->documents);
+    for (size_t i = 0; i < reader->slot_count; i++) {
+        str_release(&reader->slots[i].canonical);
+        extract_free(reader->slots[i].extract);
+    }
     for (size_t i = 0; i < reader->path_count; i++)
         free(reader->paths[i]);
     free(reader->paths);
@@ -84,22 +84,116 @@ void field_reader_free(struct field_reader *reader)
     free(reader);
 }
 
-/* What a reject is told by: a text of the declaration, which outlives the reader. */
-static const char *name_of(const struct field *field)
+/* Agents and grammars --------------------------------------------------- */
+
+void field_skip_agents(struct field_reader *reader, const char *list)
 {
-    return field->column ? field->column : field->path;
+    reader->agents = list;
+}
+
+static bool begins_with_agent(const char *agents, const char *text, size_t length)
+{
+    while (*agents) {
+        size_t entry = strcspn(agents, ","), blanks = strspn(agents, " ");
+        size_t from = blanks < entry ? blanks : entry, to = entry;
+        while (to > from && agents[to - 1] == ' ')
+            to--;
+        if (to > from && length >= to - from && memcmp(text, agents + from, to - from) == 0)
+            return true;
+        agents += agents[entry] == ',' ? entry + 1 : entry;
+    }
+    return false;
+}
+
+static bool is_skipped_agent(struct field_reader *reader, const struct json_value *values)
+{
+    for (size_t i = 0; i < reader->slot_count; i++) {
+        struct slot *slot = &reader->slots[i];
+        if (!slot->value.field->is_agent || !reader->agents)
+            continue;
+        size_t length;
+        value_choose(&slot->value, values + slot->first, slot->count);
+        if (slot->value.json.type != JSON_STRING)
+            return false;
+        const char *text = json_text(&slot->value.json, &reader->buffer.text, &length);
+        return begins_with_agent(reader->agents, text, length);
+    }
+    return false;
+}
+
+/* Reads a text with a grammar; within is canonical already, or not declared. */
+static const char *read_grammar(struct field_reader *reader, struct slot *slot,
+                                const struct slot *within)
+{
+    size_t length;
+    const struct field *field = slot->value.field;
+    str_clear(&slot->canonical);
+    slot->notes = 0;
+    if (!value_is_there(&slot->value.json))
+        return NULL;
+    if (slot->value.json.type != JSON_STRING)
+        return "wrong_type";
+    const char *text = json_text(&slot->value.json, &reader->buffer.text, &length);
+    if (length == 0)
+        return field->required ? "missing_field" : NULL;
+    return field->grammar->read(text, length, within ? within->canonical.text : "",
+                                within ? within->canonical.length : 0, &slot->canonical,
+                                &slot->notes);
+}
+
+/* First the texts that others lie in, then those that lie in them. */
+static const char *read_grammars(struct field_reader *reader, const char **column)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < reader->slot_count; i++) {
+            struct slot *slot = &reader->slots[i];
+            if (!slot->value.field->grammar || (slot->within != NULL) != (pass == 1))
+                continue;
+            *column = slot->value.field->column;
+            const char *reason = read_grammar(reader, slot, slot->within);
+            if (reason)
+                return reason;
+        }
+    return NULL;
+}
+
+static void count_notes(struct field_reader *reader)
+{
+    for (size_t i = 0; i < reader->slot_count; i++)
+        for (unsigned bit = 0; reader->slots[i].notes >> bit; bit++)
+            reader->slots[i].note_counts[bit] += reader->slots[i].notes >> bit & 1;
+}
+
+void field_log_notes(const struct field_reader *reader)
+{
+    for (size_t i = 0; i < reader->slot_count; i++) {
+        const struct slot *slot = &reader->slots[i];
+        const struct grammar *grammar = slot->value.field->grammar;
+        for (size_t bit = 0; grammar && grammar->notes[bit]; bit++)
+            if (slot->note_counts[bit] > 0)
+                log_event(LOG_INFO, grammar->notes[bit], "column=%s rows=%" PRId64,
+                          slot->value.field->column, slot->note_counts[bit]);
+    }
+}
+
+/* Records --------------------------------------------------------------- */
+
+static bool is_deletion(const struct slot *slot)
+{
+    return slot->value.field->is_deletion && slot->value.json.type == JSON_TRUE;
 }
 
 /* Chooses the values and reads the times; *version is the greatest modification time. */
 static const char *look(struct field_reader *reader, const struct field_batch *batch,
                         const struct json_value *values, int64_t *version, const char **column)
 {
+    bool is_deleted = false;
     *version = CLOCK_BEGINNING;
     for (size_t i = 0; i < reader->slot_count; i++) {
         struct slot *slot = &reader->slots[i];
         struct value *value = &slot->value;
         const struct field *field = value->field;
-        *column = name_of(field);
+        *column = field_name(field);
         value_choose(value, values + slot->first, slot->count);
         if (!value_is_there(&value->json) && (field->required || field->is_key))
             return "missing_field";
@@ -111,7 +205,38 @@ static const char *look(struct field_reader *reader, const struct field_batch *b
             return "time_out_of_range";
         if (field->is_modified && value->has_time && value->time > *version)
             *version = value->time;
+        is_deleted = is_deleted || is_deletion(slot);
     }
+    if (is_deleted && *version == CLOCK_BEGINNING)
+        *version = batch->read_time;
+    return read_grammars(reader, column);
+}
+
+static const char *put_extract(struct field_reader *reader, const struct slot *slot,
+                               struct copy *copy)
+{
+    const struct json_value *json = &slot->value.json;
+    const char *text = json->text;
+    size_t length = json->length;
+    if (!value_is_there(json)) {
+        copy_null(copy);
+        return NULL;
+    }
+    if (json->type == JSON_STRING)
+        text = json_text(json, &reader->buffer.text, &length);
+    if (!extract_build(slot->extract, text, length, &reader->buffer.built))
+        return slot->value.field->reason ? slot->value.field->reason : "wrong_type";
+    copy_jsonb(copy, reader->buffer.built.text, reader->buffer.built.length);
+    return NULL;
+}
+
+static const char *put_slot(struct field_reader *reader, const struct slot *slot, struct copy *copy)
+{
+    if (slot->extract)
+        return put_extract(reader, slot, copy);
+    if (!slot->value.field->grammar || !value_is_there(&slot->value.json))
+        return value_put(&slot->value, &reader->buffer, copy);
+    copy_text(copy, slot->canonical.text, slot->canonical.length);
     return NULL;
 }
 
@@ -155,12 +280,14 @@ static enum field_taken stage_deletion(struct field_reader *reader, const struct
     return FIELD_STAGED;
 }
 
-static enum field_taken stage_record(struct field_reader *reader, const struct field_batch *batch,
-                                     const struct json_value *values, int64_t line_no,
-                                     struct copy *copy, struct field_reject *reject,
-                                     struct error *err)
+enum field_taken field_stage_record(struct field_reader *reader, const struct field_batch *batch,
+                                    const struct json_value *values, int64_t line_no,
+                                    struct copy *copy, struct field_reject *reject,
+                                    struct error *err)
 {
     int64_t version;
+    if (is_skipped_agent(reader, values))
+        return FIELD_SKIPPED;
     reject->reason = look(reader, batch, values, &version, &reject->column);
     if (reject->reason)
         return FIELD_REJECTED;
@@ -171,14 +298,16 @@ static enum field_taken stage_record(struct field_reader *reader, const struct f
     if (!put_fixed(reader, batch, version, line_no, false, copy, err))
         return FIELD_FAILED;
     for (size_t i = 0; i < reader->slot_count && !reject->reason; i++) {
-        const struct value *value = &reader->slots[i].value;
-        if (!value->field->column)
+        const struct slot *slot = &reader->slots[i];
+        if (!slot->value.field->column)
             continue;
-        reject->column = value->field->column;
-        reject->reason = value_put(value, &reader->buffer, copy);
+        reject->column = slot->value.field->column;
+        reject->reason = put_slot(reader, slot, copy);
     }
-    if (!reject->reason)
+    if (!reject->reason) {
+        count_notes(reader);
         return FIELD_STAGED;
+    }
     copy_take_back(copy);
     return FIELD_REJECTED;
 }
@@ -196,82 +325,5 @@ enum field_taken field_read(struct field_reader *reader, const struct field_batc
     case DOCUMENT_DELETION: return stage_deletion(reader, batch, &key, line_no, copy, err);
     case DOCUMENT_RECORD: break;
     }
-    return stage_record(reader, batch, values, line_no, copy, reject, err);
-}
-
-/* Tables --------------------------------------------------------------- */
-
-bool field_bind_columns(struct field_reader *reader, const struct csv *csv, struct error *err)
-{
-    size_t filter_count = 0;
-    const struct field_filter *filters = reader->feed->filters;
-    while (filters && filters[filter_count].path)
-        filter_count++;
-    reader->cells = mem_resize(reader->cells, reader->path_count * sizeof *reader->cells);
-    reader->columns = mem_resize(reader->columns, reader->path_count * sizeof *reader->columns);
-    reader->filter_columns =
-        mem_resize(reader->filter_columns, (filter_count + 1) * sizeof *reader->filter_columns);
-    for (size_t i = 0; i < filter_count; i++)
-        reader->filter_columns[i] = csv_column(csv, filters[i].path);
-
-    for (size_t i = 0; i < reader->slot_count; i++) {
-        const struct slot *slot = &reader->slots[i];
-        const struct field *field = slot->value.field;
-        bool is_found = false;
-        for (size_t path = slot->first; path < slot->first + slot->count; path++) {
-            reader->columns[path] = csv_column(csv, reader->paths[path]);
-            is_found = is_found || reader->columns[path] != CSV_NONE;
-        }
-        if (!is_found && field->column) {
-            reader->columns[slot->first] = csv_column(csv, field->column);
-            is_found = reader->columns[slot->first] != CSV_NONE;
-        }
-        if (!is_found && (field->required || field->is_key))
-            return error_set(err, STATUS_DATA,
-                             "the header has no column \"%s\"; name it, or pass --format",
-                             reader->paths[slot->first]);
-    }
-    return true;
-}
-
-/* A table has the filter's column or not; where it has, the record belongs by it. */
-static bool belongs(const struct field_reader *reader, const struct csv_cell *cells)
-{
-    const struct field_filter *filter = reader->feed->filters;
-    for (size_t i = 0; filter && filter[i].path; i++) {
-        if (reader->filter_columns[i] == CSV_NONE)
-            continue;
-        const struct csv_cell *cell = &cells[reader->filter_columns[i]];
-        const char *const *value = filter[i].values;
-        while (*value &&
-               (strlen(*value) != cell->length || memcmp(*value, cell->text, cell->length) != 0))
-            value++;
-        if (!*value && !(cell->is_null && filter[i].may_lack))
-            return false;
-    }
-    return true;
-}
-
-enum field_taken field_read_cells(struct field_reader *reader, const struct field_batch *batch,
-                                  const struct csv_cell *cells, int64_t line_no, struct copy *copy,
-                                  struct field_reject *reject, struct error *err)
-{
-    *reject = (struct field_reject){.column = "", .is_table = true};
-    if (!belongs(reader, cells))
-        return FIELD_SKIPPED;
-    for (size_t i = 0; i < reader->slot_count; i++) {
-        const struct slot *slot = &reader->slots[i];
-        for (size_t path = slot->first; path < slot->first + slot->count; path++) {
-            size_t column = reader->columns[path];
-            reader->cells[path] = (struct json_value){.type = JSON_ABSENT};
-            if (column != CSV_NONE)
-                reject->reason =
-                    value_read_cell(slot->value.field, &cells[column], &reader->cells[path]);
-            if (reject->reason) {
-                reject->column = name_of(slot->value.field);
-                return FIELD_REJECTED;
-            }
-        }
-    }
-    return stage_record(reader, batch, reader->cells, line_no, copy, reject, err);
+    return field_stage_record(reader, batch, values, line_no, copy, reject, err);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "etl/grammar.h"
 #include "io/copy.h"
 #include "io/csv.h"
 #include "io/json.h"
@@ -21,13 +22,18 @@ enum field_type {
     FIELD_INTEGER, /* a whole number within 2^53 and [minimum, maximum]; staged as bigint */
     FIELD_DECIMAL, /* a number, or a string that spells one; its source text is kept; staged as text
                     */
+    FIELD_FLOAT,   /* a finite number, or a string that spells one; staged as double precision */
     FIELD_BOOLEAN, /* true or false */
     FIELD_TIME,    /* a string that clock_parse reads; staged as timestamptz */
     FIELD_TEXT_LIST, /* an array of strings; staged as text[]; null and absent are empty */
     FIELD_OBJECTS,   /* an array of objects (or one object, as a list of one): of each element the
                         declared   members only; staged as jsonb, one array of objects */
-    FIELD_NEWEST     /* an array of objects: the greatest time of their member "element"; staged as
-                        timestamptz where it has a column */
+    FIELD_EXTRACT, /* an object of no fixed shape, or a string that holds one: the declared members
+                      only, each FIELD_INTEGER or FIELD_LIST, null where it is anything else;
+                      staged as jsonb, one object, which is {} where that one was */
+    FIELD_LIST,    /* of a FIELD_EXTRACT alone: an array, as the document spells it */
+    FIELD_NEWEST   /* an array of objects: the greatest time of their member "element"; staged as
+                      timestamptz where it has a column */
 };
 
 struct field {
@@ -44,8 +50,16 @@ struct field {
     const char *when_true,
         *when_false;          /* a boolean is taken for these texts (FIELD_TEXT, FIELD_INTEGER) */
     int64_t minimum, maximum; /* of FIELD_INTEGER; both 0: no further limit */
-    const struct field *elements; /* of FIELD_OBJECTS: column is the member's name in staging */
-    const char *element;          /* of FIELD_NEWEST */
+    const struct field
+        *elements; /* of FIELD_OBJECTS and FIELD_EXTRACT: column is the member's name in staging */
+    const char *element; /* of FIELD_NEWEST */
+    bool or_number;      /* of FIELD_BOOLEAN: 0 and 1 are taken, too */
+    bool is_deletion; /* of FIELD_BOOLEAN: true where the source deleted the record; where that has
+                         no modification time, its version is the read's time */
+    bool is_agent;    /* of FIELD_TEXT: the program that wrote the record; field_skip_agents */
+    const struct grammar *grammar; /* of FIELD_TEXT: the canonical form is staged */
+    const char *within;            /* column of the field, of a grammar too, that it lies in */
+    const char *reason;            /* of FIELD_EXTRACT: where it is no object; NULL: wrong_type */
     const char *const
         *choices; /* of FIELD_TEXT: nothing else is right (wrong_type); NULL-terminated */
 };
@@ -91,6 +105,13 @@ struct field_reader;
 /* Compiles the tables of a feed, which outlives the reader. */
 struct field_reader *field_reader_new(const struct feed *feed);
 void field_reader_free(struct field_reader *reader); /* accepts NULL */
+
+/* From now on records are skipped whose agent begins with an entry of the list: separated by
+ * commas, blanks around an entry and empty entries do not count, case does. NULL skips nothing. */
+void field_skip_agents(struct field_reader *reader, const char *list);
+
+/* Logs how many staged texts deserved the notes of their grammars. */
+void field_log_notes(const struct field_reader *reader);
 
 /*
  * Reads one document and adds its row to copy: batch_id, read_number, version_time, line_no,

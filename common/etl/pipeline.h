@@ -11,6 +11,9 @@
  *   pending_older  boolean  a batch of this workflow with a smaller read number may still be
  * transformed own_times      boolean  version times are the records' own (a file), not the read's
  * (a server) batches        bigint[] (derived steps) the source batches that are consumed now
+ *   activity_types text     --activity-types of transform-fact; NULL: all
+ *   units          text[]   (derived steps) compute these units alone; NULL: all
+ *   as_of          timestamptz  (derived steps) --as-of; NULL: today
  *   since, until   timestamptz, clock timestamptz, read_number bigint  (COPY: settings)
  *
  * Integer columns that a statement returns are counts. The result line shows those that DESIGN.md,
@@ -42,6 +45,8 @@ struct feed {
     const char *task;   /* of its transform, where it is not by kind; NULL as a rule */
     const char *target; /* main table: "warehouse.form_fact"; its row in etl.target is the lock of
                            the transform */
+    const char *lock;   /* another feed's target, at whose row the transform takes turns instead:
+                           where each looks for rows that the other writes. NULL: its own */
     const char *change_log; /* table that its transform appends to, or NULL */
 
     /* documents */
@@ -55,7 +60,9 @@ struct feed {
     /* a PostgreSQL source: NULL where the feed has none */
     const struct sql *source; /* COPY (SELECT ...) TO STDOUT (FORMAT binary), columns as in stage */
     const struct sql *source_rejects; /* COPY (SELECT ...) of what source leaves out, columns as
-                                         etl.rejected_row_copy */
+                                         etl.rejected_row_copy. NULL: source is COPY (SELECT ...) TO
+                                         STDOUT in the text format, of one column: a JSON document
+                                         a row, which is read as a line of a file is */
 
     const struct pipeline_step
         *members; /* inferred members, partitions: each in a transaction of its own */
@@ -71,6 +78,10 @@ struct derivation {
     const char *target;         /* the lock */
     const struct pipeline_step *changed; /* keys named in the change logs of $batches */
     const struct pipeline_step *all;     /* every key */
+    /* where some units (courses) may fail without stopping the others: the column unit, of the
+     * units that changed touches for $batches, or of all where $is_all. The steps then read $units.
+     * NULL: all or nothing */
+    const struct sql *units;
 };
 
 /* A derived table against its definition, recomputed from the facts. */

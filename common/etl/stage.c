@@ -36,6 +36,14 @@ static bool parse_size(const char *text, int64_t *size, struct error *err)
     return error_set(err, STATUS_USAGE, "--max-record wants a size; for example 1048576 or 16MiB");
 }
 
+static bool names_agent(const struct feed *feed)
+{
+    for (const struct field *field = feed->fields; field->path; field++)
+        if (field->is_agent)
+            return true;
+    return false;
+}
+
 static bool check_options(struct stage *stage, struct error *err)
 {
     const struct stage_options *options = stage->options;
@@ -50,6 +58,10 @@ static bool check_options(struct stage *stage, struct error *err)
         return error_set(err, STATUS_USAGE,
                          "--replay-rejects reads the rejects alone; leave out --source, --since, "
                          "--until and --open-window");
+    if (options->crawler_agents && !names_agent(stage->feed))
+        return error_set(err, STATUS_USAGE,
+                         "records of feed \"%s\" name no agent; leave out --crawler-agents",
+                         stage->feed->name);
     if (options->format && stage_format(options->format, "") == STAGE_NO_FORMAT)
         return error_set(err, STATUS_USAGE, "unrecognized format; name ndjson, csv or tsv");
     if (options->max_record && !parse_size(options->max_record, &stage->max_record, err))

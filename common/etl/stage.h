@@ -15,11 +15,12 @@ struct stage_options {
     struct task_list sources;
     const char *format; /* "ndjson"; NULL: by suffix */
     struct window_options window;
-    const char *max_rejects; /* NULL: the default budget */
-    const char *max_record;  /* NULL: 16MiB */
-    int64_t expect_rows;     /* -1: any */
-    bool open_window;        /* only open the batch: another program extracts */
-    bool replay_rejects;     /* read the feed's open rejects once more, as a backfill */
+    const char *max_rejects;    /* NULL: the default budget */
+    const char *max_record;     /* NULL: 16MiB */
+    int64_t expect_rows;        /* -1: any */
+    const char *crawler_agents; /* programs whose records are skipped; NULL: none */
+    bool open_window;           /* only open the batch: another program extracts */
+    bool replay_rejects;        /* read the feed's open rejects once more, as a backfill */
 };
 
 /* Checks what can be checked without the warehouse: STATUS_USAGE. */

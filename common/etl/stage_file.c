@@ -104,8 +104,8 @@ static bool end_record(struct stage_reading *reading, const struct source *sourc
            reject_is_within(&reading->stage->budget, counts->rejected, counts->read, false, err);
 }
 
-static bool read_document(struct stage_reading *reading, const struct source *source,
-                          const struct file_line *line, struct error *err)
+bool stage_take_document(struct stage_reading *reading, const struct source *source,
+                         const struct file_line *line, struct error *err)
 {
     struct field_reject reject = {.reason = "too_long", .column = ""};
     enum field_taken taken = FIELD_REJECTED;
@@ -127,7 +127,7 @@ static bool read_documents(struct stage_reading *reading, const struct source *s
     enum file_got got;
     bool ok = true;
     while (ok && (got = file_next(file, &line, err)) != FILE_END)
-        ok = got == FILE_LINE && read_document(reading, source, &line, err);
+        ok = got == FILE_LINE && stage_take_document(reading, source, &line, err);
     reading->stage->counts.bytes += file_bytes(file);
     file_close(file);
     return ok;
@@ -168,6 +168,11 @@ static bool read_file(struct stage_reading *reading, struct source *source, stru
     bool ok = false;
     reading->fixed.clock = source->clock;
     reading->fixed.read_time = source->clock;
+    if (source->is_server) {
+        ok = stage_read_documents(reading, source, err);
+        source->rows = reading->stage->counts.staged - before;
+        return ok;
+    }
     switch (stage_format(reading->stage->options->format, source->spec)) {
     case STAGE_NDJSON: ok = read_documents(reading, source, err); break;
     case STAGE_CSV: ok = read_table(reading, source, CSV_COMMA, err); break;
@@ -189,10 +194,12 @@ bool stage_read_files(struct stage *stage, struct error *err)
                   .read_number = stage->batch->read_number,
                   .since = stage->batch->since,
                   .until = stage->batch->until,
-                  .is_window = stage->is_filtered},
+                  .is_window = stage->is_filtered,
+                  .is_server_read = stage->sources.are_servers},
         .last_sign = clock_monotonic(),
     };
     str_init(&reading.closed);
+    field_skip_agents(reading.reader, stage->options->crawler_agents);
     stage->rejects = reject_open(err);
     if (!stage->rejects)
         goto done;
@@ -214,6 +221,8 @@ bool stage_read_files(struct stage *stage, struct error *err)
     ok = reject_is_within(&stage->budget, stage->counts.rejected, stage->counts.read, true, err) &&
          reject_write(stage->rejects, stage->db, stage->batch, -1, err) &&
          (!stage->options->replay_rejects || stage_close_replayed(&reading, err));
+    if (ok)
+        field_log_notes(reading.reader);
 done:
     copy_close(reading.copy);
     field_reader_free(reading.reader);

@@ -24,6 +24,13 @@ struct stage_reading {
 /* Before each record: a sign of life for the log, a look whether we are to stop. */
 bool stage_begin_record(struct stage_reading *reading, struct error *err);
 
+/* Takes one document and counts it, rejected or not. */
+bool stage_take_document(struct stage_reading *reading, const struct source *source,
+                         const struct file_line *line, struct error *err);
+
+/* Reads a server that sends documents, out of its snapshot. */
+bool stage_read_documents(struct stage_reading *reading, struct source *source, struct error *err);
+
 /* Reads all open rejects of the feed once more, by a session of its own, each with the version that
  * it would have had. Records of tables stay out: they need their header. */
 bool stage_replay(struct stage_reading *reading, struct error *err);

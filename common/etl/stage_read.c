@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "etl/step.h"
 #include "etl_sql.h"
@@ -13,13 +12,7 @@
 
 /* Servers -------------------------------------------------------------- */
 
-/* What the feed's source statements are bound to. */
-struct server_values {
-    char read_number[24], since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE], clock[CLOCK_TEXT_SIZE];
-    struct db_value values[9];
-};
-
-static void bind(const struct stage *stage, const struct source *source, struct server_values *to)
+void stage_bind(const struct stage *stage, const struct source *source, struct stage_bound *to)
 {
     snprintf(to->read_number, sizeof to->read_number, "%" PRId64, stage->batch->read_number);
     clock_format(source->since, to->since);
@@ -44,8 +37,8 @@ static bool relay(struct stage *stage, struct source *source, const struct sql *
                   const struct sql *to, int64_t *rows, struct error *err)
 {
     int64_t bytes = 0;
-    struct server_values bound;
-    bind(stage, source, &bound);
+    struct stage_bound bound;
+    stage_bind(stage, source, &bound);
     *rows = 0;
     if (source->since >= source->until)
         return true;
@@ -70,6 +63,8 @@ static bool read_server(struct stage *stage, struct source *source, struct error
 
 bool stage_read_servers(struct stage *stage, struct error *err)
 {
+    if (!stage->feed->source_rejects)
+        return stage_read_files(stage, err);
     for (size_t i = 0; i < stage->sources.count; i++)
         if (!read_server(stage, &stage->sources.items[i], err))
             return false;
@@ -96,9 +91,9 @@ bool stage_show_plan(struct stage *stage, struct error *err)
 {
     for (size_t i = 0; i < stage->sources.count; i++) {
         struct source *source = &stage->sources.items[i];
-        struct server_values bound;
+        struct stage_bound bound;
         int scans;
-        bind(stage, source, &bound);
+        stage_bind(stage, source, &bound);
         bound.values[0].text = "0"; /* there may be no batch yet */
         log_event(LOG_INFO, "window", "source=%s since=%s until=%s", source->identity, bound.since,
                   bound.until);

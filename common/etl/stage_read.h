@@ -5,6 +5,7 @@
 #ifndef ETL_STAGE_READ_H
 #define ETL_STAGE_READ_H
 
+#include "base/clock.h"
 #include "etl/reject.h"
 #include "etl/stage.h"
 
@@ -26,13 +27,21 @@ struct stage {
     struct stage_counts counts;
 };
 
+/* What the feed's source statements are bound to. */
+struct stage_bound {
+    char read_number[24], since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE], clock[CLOCK_TEXT_SIZE];
+    struct db_value values[9];
+};
+void stage_bind(const struct stage *stage, const struct source *source, struct stage_bound *to);
+
 enum stage_format { STAGE_NDJSON, STAGE_CSV, STAGE_TSV, STAGE_NO_FORMAT };
 
 /* By the option, else by the suffix before .gz or .zst, else NDJSON. STAGE_NO_FORMAT: format names
  * none. */
 enum stage_format stage_format(const char *format, const char *path);
 
-/* Files: record by record through etl/field. Over budget: STATUS_DATA. */
+/* Files, and servers that send documents: record by record through etl/field. Over budget:
+ * STATUS_DATA. */
 bool stage_read_files(struct stage *stage, struct error *err);
 
 /* Servers: COPY out of each snapshot into staging, then what does not pass the checks into the

@@ -87,17 +87,19 @@ static bool check_balance(const struct result *counts, const struct batch *batch
 
 /* Everything between BEGIN and COMMIT of the data transaction, except for both. */
 static bool write_data(struct db *db, const struct feed *feed, const struct batch *batch,
-                       struct result *counts, struct error *err)
+                       const struct transform_options *options, struct result *counts,
+                       struct error *err)
 {
     bool pending;
     char since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
-    if (!step_lock_target(db, feed->target, err) || !check_staging(db, batch, err) ||
-        !ask_pending(db, batch, &pending, err))
+    if (!step_lock_target(db, feed->lock ? feed->lock : feed->target, err) ||
+        !check_staging(db, batch, err) || !ask_pending(db, batch, &pending, err))
         return false;
     const struct db_value values[] = {
         {"batch_id", batch->id_text},
         {"pending_older", pending ? "true" : "false"},
         {"own_times", batch->own_times ? "true" : "false"},
+        {"activity_types", options->activity_types},
         {"since", clock_format(batch->since, since)},
         {"until", clock_format(batch->until, until)},
         {0},
@@ -107,14 +109,15 @@ static bool write_data(struct db *db, const struct feed *feed, const struct batc
            db_run(db, &sql_etl_batch_complete, values, NULL, err);
 }
 
-static bool transform(struct db *db, const struct feed *feed, struct batch *batch, int64_t started,
+static bool transform(struct db *db, const struct feed *feed, struct batch *batch,
+                      const struct transform_options *options, int64_t started,
                       struct result *counts, struct result *result, struct error *err)
 {
     const struct db_value values[] = {{"feed", feed->name}, {"batch_id", batch->id_text}, {0}};
     if (!db_commit(db, err) || !check_staging(db, batch, err) ||
         !db_run(db, &sql_etl_analyze_staging, values, NULL, err) ||
         !step_run_apart(db, feed->members, values, counts, err) || !batch_enter(db, batch, err) ||
-        !write_data(db, feed, batch, counts, err))
+        !write_data(db, feed, batch, options, counts, err))
         return false;
     report(batch, feed, "done", counts, started, result);
     return batch_finish(db, batch, result, err);
@@ -126,6 +129,7 @@ static bool explain(struct db *db, const struct feed *feed, const struct batch *
     const struct db_value values[] = {{"batch_id", batch->id_text},
                                       {"pending_older", "false"},
                                       {"own_times", batch->own_times ? "true" : "false"},
+                                      {"activity_types", NULL},
                                       {"since", NULL},
                                       {"until", NULL},
                                       {0}};
@@ -149,9 +153,9 @@ static bool answer(struct db *db, const struct feed *feed, const struct batch *b
     return is_done || report(batch, feed, "nothing-to-do", counts, started, result);
 }
 
-static bool run_steps(struct db *db, const struct feed *feed, const char *id, struct batch *batch,
-                      int64_t started, struct result *counts, struct result *result,
-                      struct error *err)
+static bool run_steps(struct db *db, const struct feed *feed, const char *id,
+                      const struct transform_options *options, struct batch *batch, int64_t started,
+                      struct result *counts, struct result *result, struct error *err)
 {
     if (!schema_check(db, pipeline_of_workflow(feed->name), err))
         return false;
@@ -180,17 +184,25 @@ static bool run_steps(struct db *db, const struct feed *feed, const char *id, st
                          "batch \"%s\" was superseded meanwhile; run the step again",
                          batch->id_text);
     }
-    return transform(db, feed, batch, started, counts, result, err);
+    return transform(db, feed, batch, options, started, counts, result, err);
 }
 
 bool transform_run(struct db *db, const struct feed *feed, const char *batch_id,
                    struct result *result, struct error *err)
 {
+    const struct transform_options none = {0};
+    return transform_run_with(db, feed, batch_id, &none, result, err);
+}
+
+bool transform_run_with(struct db *db, const struct feed *feed, const char *batch_id,
+                        const struct transform_options *options, struct result *result,
+                        struct error *err)
+{
     int64_t started = clock_monotonic();
     struct batch batch = {0};
     struct result counts;
     result_init(&counts);
-    bool ok = run_steps(db, feed, batch_id, &batch, started, &counts, result, err);
+    bool ok = run_steps(db, feed, batch_id, options, &batch, started, &counts, result, err);
     if (!ok)
         batch_fail(db, &batch, step_name(feed), err);
     result_release(&counts);

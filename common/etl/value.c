@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "etl/value.h"
 
+#include <float.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -33,10 +35,10 @@ static struct json_value default_of(const struct field *field)
     }
 }
 
-static bool spells(const struct csv_cell *cell, const char *const *words)
+bool value_is_among(const char *text, size_t length, const char *const *words)
 {
     for (; *words; words++)
-        if (strlen(*words) == cell->length && memcmp(*words, cell->text, cell->length) == 0)
+        if (strlen(*words) == length && memcmp(*words, text, length) == 0)
             return true;
     return false;
 }
@@ -49,11 +51,12 @@ const char *value_read_cell(const struct field *field, const struct csv_cell *ce
     *json = (struct json_value){.type = JSON_STRING, .text = cell->text, .length = cell->length};
     if (cell->is_null) {
         json->type = JSON_NULL;
-    } else if (field->type == FIELD_INTEGER || field->type == FIELD_DECIMAL) {
+    } else if (field->type == FIELD_INTEGER || field->type == FIELD_DECIMAL ||
+               field->type == FIELD_FLOAT) {
         json->type = JSON_NUMBER;
     } else if (field->type == FIELD_BOOLEAN) {
-        json->type = spells(cell, yes) ? JSON_TRUE : JSON_FALSE;
-        if (json->type == JSON_FALSE && !spells(cell, no))
+        json->type = value_is_among(cell->text, cell->length, yes) ? JSON_TRUE : JSON_FALSE;
+        if (json->type == JSON_FALSE && !value_is_among(cell->text, cell->length, no))
             return "bad_boolean";
     }
     return NULL;
@@ -70,6 +73,10 @@ void value_choose(struct value *value, const struct json_value *alternatives, si
                        json.type == JSON_TRUE ? field->when_true : field->when_false);
     if (!value_is_there(&json) && field->otherwise)
         json = default_of(field);
+    if (field->or_number && json.type == JSON_NUMBER && json.length == 1 && *json.text == '0')
+        json.type = JSON_FALSE;
+    else if (field->or_number && json.type == JSON_NUMBER && json.length == 1 && *json.text == '1')
+        json.type = JSON_TRUE;
     value->json = json;
 }
 
@@ -141,47 +148,25 @@ const char *value_read_time(struct value *value, struct value_buffer *buffer)
 
 /* Plain columns -------------------------------------------------------- */
 
-static size_t count_digits(const char *text, size_t length)
-{
-    size_t count = 0;
-    while (count < length && text[count] >= '0' && text[count] <= '9')
-        count++;
-    return count;
-}
-
 /* Digits with a sign, a point, an exponent of two digits: no more, since 1e400 would be four
  * hundred digits in the warehouse. */
 static bool is_decimal(const char *text, size_t length)
 {
-    size_t i = 0, digits, exponent;
-    if (i < length && (text[i] == '-' || text[i] == '+'))
-        i++;
-    digits = count_digits(text + i, length - i);
-    i += digits;
-    if (i < length && text[i] == '.') {
-        i++;
-        exponent = count_digits(text + i, length - i);
-        digits += exponent;
-        i += exponent;
-    }
-    if (digits > 0 && i < length && (text[i] == 'e' || text[i] == 'E')) {
-        i++;
-        if (i < length && (text[i] == '-' || text[i] == '+'))
-            i++;
-        exponent = count_digits(text + i, length - i);
-        if (exponent < 1 || exponent > 2)
+    size_t digits = 0, powers = 0;
+    bool has_point = false, has_power = false;
+    for (size_t i = 0; i < length; i++) {
+        bool is_e = text[i] == 'e' || text[i] == 'E';
+        bool may_sign = i == 0 || (has_power && powers == 0 && text[i - 1] > '9');
+        if (text[i] >= '0' && text[i] <= '9')
+            *(has_power ? &powers : &digits) += 1;
+        else if (text[i] == '.' && !has_point && !has_power)
+            has_point = true;
+        else if (is_e && !has_power && digits > 0)
+            has_power = true;
+        else if ((text[i] != '-' && text[i] != '+') || !may_sign)
             return false;
-        i += exponent;
     }
-    return digits > 0 && i == length;
-}
-
-static bool is_choice(const struct field *field, const char *text, size_t length)
-{
-    for (const char *const *choice = field->choices; choice && *choice; choice++)
-        if (strlen(*choice) == length && memcmp(*choice, text, length) == 0)
-            return true;
-    return !field->choices;
+    return digits > 0 && (!has_power || powers == 1 || powers == 2);
 }
 
 static const char *put_text(const struct value *value, struct value_buffer *buffer,
@@ -193,7 +178,7 @@ static const char *put_text(const struct value *value, struct value_buffer *buff
     const char *text = json_text(&value->json, &buffer->text, &length);
     if (length == 0 && (value->field->required || value->field->is_key))
         return "missing_field";
-    if (!is_choice(value->field, text, length))
+    if (value->field->choices && !value_is_among(text, length, value->field->choices))
         return "wrong_type";
     copy_text(copy, text, length);
     return NULL;
@@ -232,6 +217,28 @@ static const char *put_decimal(const struct value *value, struct value_buffer *b
     if (!is_decimal(text, length))
         return "bad_number";
     copy_text(copy, text, length);
+    return NULL;
+}
+
+/* strtod would also take hexadecimal, infinity and NaN. */
+static const char *put_float(const struct value *value, struct value_buffer *buffer,
+                             struct copy *copy)
+{
+    const char *text = value->json.text;
+    size_t length = value->json.length;
+    char *end;
+    if (value->json.type == JSON_STRING)
+        text = json_text(&value->json, &buffer->text, &length);
+    else if (value->json.type != JSON_NUMBER)
+        return "wrong_type";
+    str_clear(&buffer->built);
+    str_add(&buffer->built, text, length);
+    if (length == 0 || strspn(buffer->built.text, "+-.0123456789eE") != length)
+        return "bad_number";
+    double number = strtod(buffer->built.text, &end);
+    if (end != buffer->built.text + length || number > DBL_MAX || number < -DBL_MAX)
+        return "bad_number";
+    copy_float(copy, number);
     return NULL;
 }
 
@@ -373,6 +380,8 @@ const char *value_put(const struct value *value, struct value_buffer *buffer, st
         return put_integer(value, copy);
     if (type == FIELD_DECIMAL)
         return put_decimal(value, buffer, copy);
+    if (type == FIELD_FLOAT)
+        return put_float(value, buffer, copy);
     if (type == FIELD_BOOLEAN) {
         if (!is_boolean(&value->json))
             return "wrong_type";

@@ -28,6 +28,9 @@ struct value_buffer {
     struct str text, built;
 };
 
+/* Whether text is one of a NULL-terminated list. */
+bool value_is_among(const char *text, size_t length, const char *const *words);
+
 /* Neither absent nor null. */
 bool value_is_there(const struct json_value *json);
 

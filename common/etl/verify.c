@@ -31,7 +31,8 @@ static bool compare(struct db *db, const struct verification *verification,
 static bool repair(struct db *db, const struct verification *verification,
                    const struct pipeline *pipeline, struct result *counts, struct error *err)
 {
-    const struct db_value values[] = {{"batch_id", "0"}, {"batches", "{}"}, {0}};
+    const struct db_value values[] = {
+        {"batch_id", "0"}, {"batches", "{}"}, {"units", NULL}, {"as_of", NULL}, {0}};
     struct result written;
     result_init(&written);
     bool ok = db_begin(db, err) && schema_check(db, pipeline, err) &&

@@ -123,6 +123,15 @@ void copy_int(struct copy *copy, int64_t number)
     add_number(copy, (uint64_t)number, 8);
 }
 
+void copy_float(struct copy *copy, double number)
+{
+    uint64_t bits;
+    _Static_assert(sizeof bits == sizeof number, "a double has the 64 bits of IEEE 754");
+    memcpy(&bits, &number, sizeof bits);
+    add_number(copy, 8, 4);
+    add_number(copy, bits, 8);
+}
+
 void copy_bool(struct copy *copy, bool value)
 {
     add_number(copy, 1, 4);

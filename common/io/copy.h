@@ -35,7 +35,8 @@ bool copy_row(struct copy *copy, int columns, struct error *err);
 void copy_take_back(struct copy *copy);
 
 void copy_null(struct copy *copy);
-void copy_int(struct copy *copy, int64_t number); /* bigint */
+void copy_int(struct copy *copy, int64_t number);  /* bigint */
+void copy_float(struct copy *copy, double number); /* double precision */
 void copy_bool(struct copy *copy, bool value);
 void copy_time(struct copy *copy, int64_t time); /* timestamptz; the beginning: -infinity */
 void copy_text(struct copy *copy, const char *text, size_t length);   /* text */

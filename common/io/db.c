@@ -156,6 +156,16 @@ bool db_begin_snapshot(struct db *db, struct error *err)
     return begin(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
 }
 
+bool db_savepoint(struct db *db, struct error *err)
+{
+    return db_tell(db, "savepoint", "SAVEPOINT factline", 0, NULL, err);
+}
+
+bool db_go_back(struct db *db, struct error *err)
+{
+    return db_tell(db, "savepoint", "ROLLBACK TO SAVEPOINT factline", 0, NULL, err);
+}
+
 bool db_commit(struct db *db, struct error *err)
 {
     if (!db_send(db, "COMMIT", 0, NULL, NULL, err))

@@ -78,6 +78,11 @@ bool db_begin_snapshot(struct db *db, struct error *err); /* repeatable read, re
 bool db_commit(struct db *db, struct error *err);
 void db_rollback(struct db *db); /* nothing to do outside of a transaction; never fails loudly */
 
+/* A place in the transaction to go back to: what fails after it need not take along what went
+ * before. One at a time; setting it again moves it. */
+bool db_savepoint(struct db *db, struct error *err);
+bool db_go_back(struct db *db, struct error *err); /* also from a failed statement */
+
 /* ---- statements ---- */
 
 /*

@@ -11,6 +11,7 @@
 #include "io/db.h"
 
 static const char *feed_name;
+static struct transform_options options;
 
 static bool run(struct result *result, struct error *err)
 {
@@ -22,7 +23,7 @@ static bool run(struct result *result, struct error *err)
     if (!handover_find(feed->name, &batch_id, err))
         return false;
     struct db *db = db_open(err);
-    bool ok = db && transform_run(db, feed, batch_id, result, err);
+    bool ok = db && transform_run_with(db, feed, batch_id, &options, result, err);
     db_close(db);
     free(batch_id);
     return ok;
@@ -32,6 +33,10 @@ int main(int argc, char **argv)
 {
     static const struct task_option option_table[] = {
         {.arg = "FEED", .help = "feed to transform", .to = &feed_name},
+        {.name = "activity-types",
+         .arg = "LIST",
+         .help = "student_module: kinds of blocks whose use is activity (a,b)",
+         .to = &options.activity_types},
         {0},
     };
     static const struct task task = {

@@ -255,7 +255,10 @@ static void a_deletion_has_one_key_to_go_by(void **state)
                     assert_true(field->type == FIELD_TIME || field->type == FIELD_NEWEST);
                 if (field->is_partition)
                     assert_true(field->type == FIELD_TIME && field->required);
-                assert_true((field->type == FIELD_OBJECTS) == (field->elements != NULL));
+                assert_true((field->type == FIELD_OBJECTS || field->type == FIELD_EXTRACT) ==
+                            (field->elements != NULL));
+                assert_true(!field->grammar || field->type == FIELD_TEXT);
+                assert_true(!field->within || field->grammar);
                 assert_true((field->type == FIELD_NEWEST) == (field->element != NULL));
                 assert_true((field->when_true != NULL) == (field->when_false != NULL));
             }

@@ -36,6 +36,7 @@ bool __wrap_copy_row(struct copy *copy, int columns, struct error *err);
 void __wrap_copy_take_back(struct copy *copy);
 void __wrap_copy_null(struct copy *copy);
 void __wrap_copy_int(struct copy *copy, int64_t number);
+void __wrap_copy_float(struct copy *copy, double number);
 void __wrap_copy_bool(struct copy *copy, bool value);
 void __wrap_copy_time(struct copy *copy, int64_t time);
 void __wrap_copy_text(struct copy *copy, const char *text, size_t length);
@@ -171,6 +172,11 @@ void __wrap_copy_null(struct copy *copy)
 void __wrap_copy_int(struct copy *copy, int64_t number)
 {
     str_add_format(column(copy), "%lld", (long long)number);
+}
+
+void __wrap_copy_float(struct copy *copy, double number)
+{
+    str_add_format(column(copy), "%.17g", number);
 }
 
 void __wrap_copy_bool(struct copy *copy, bool value)

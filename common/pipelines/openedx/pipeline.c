@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Open edX: student modules and enrollments become facts, and the facts become enrollment data and
+ * daily metrics.
+ */
+#include "pipelines/openedx/openedx.h"
+
+#include "openedx_sql.h"
+
+#define ENROLLMENT_DATA "warehouse.enrollment_data"
+#define FACTS                                                                      \
+    "warehouse.student_module_fact warehouse.enrollment_fact warehouse.block_dim " \
+    "warehouse.course_version_dim " OPENEDX_CONTEXTS
+#define METRIC_FACTS                                                   \
+    "warehouse.learner_activity_fact warehouse.enrollment_event_fact " \
+    "warehouse.certificate_fact warehouse.enrollment_fact "            \
+    "warehouse.course_version_dim " OPENEDX_CONTEXTS " " ENROLLMENT_DATA
+
+static const struct pipeline_step data_changed[] = {
+    {.sql = &sql_openedx_enrollment_data_from_changes,
+     .reads = OPENEDX_CHANGES " " FACTS,
+     .writes = ENROLLMENT_DATA " warehouse.enrollment_data_day",
+     .meaning = "the enrollments that changed"},
+    {.sql = &sql_openedx_course_daily_metrics_from_changes,
+     .reads = OPENEDX_CHANGES " " METRIC_FACTS " warehouse.enrollment_data_day",
+     .writes = "warehouse.course_daily_metrics",
+     .meaning = "the days of the courses that changed"},
+    {0},
+};
+
+static const struct pipeline_step data_all[] = {
+    {.sql = &sql_openedx_enrollment_data_from_all,
+     .reads = FACTS,
+     .writes = ENROLLMENT_DATA " warehouse.enrollment_data_day",
+     .meaning = "all enrollments, or those of some courses"},
+    {.sql = &sql_openedx_course_daily_metrics_from_all,
+     .reads = METRIC_FACTS " warehouse.enrollment_data_day",
+     .writes = "warehouse.course_daily_metrics",
+     .meaning = "all days of all courses, or of some"},
+    {0},
+};
+
+static const char *const data_sources[] = {"student_module",
+                                           "student_module_history",
+                                           "enrollment",
+                                           "course_block",
+                                           "course_access_role",
+                                           "certificate",
+                                           NULL};
+static const struct derivation data = {
+    .workflow = "enrollment_data",
+    .task = "enrollment-data-from-fact",
+    .sources = data_sources,
+    .target = ENROLLMENT_DATA,
+    .changed = data_changed,
+    .all = data_all,
+    .units = &sql_openedx_enrollment_data_units,
+};
+
+static const struct verification data_verification = {
+    .task = "verify-enrollment-data",
+    .workflow = "enrollment_data",
+    .target = ENROLLMENT_DATA,
+    .compare = &sql_openedx_enrollment_data_compare,
+    .repair = data_all,
+};
+
+static const struct feed *const feeds[] = {
+    &openedx_learner,
+    &openedx_course_block,
+    &openedx_course_access_role,
+    &openedx_student_module,
+    &openedx_student_module_history,
+    &openedx_enrollment,
+    &openedx_certificate,
+    NULL,
+};
+
+static const struct derivation *const derivations[] = {&data, NULL};
+
+static const struct verification *const verifications[] = {&data_verification, NULL};
+
+static const char *const reject_reasons[] = {
+    "invalid_context_key",
+    "invalid_usage_key",
+    "usage_key_missing_type",
+    "context_mismatch",
+    "key_too_long",
+    "state_not_json",
+    NULL,
+};
+
+const struct pipeline openedx_pipeline = {
+    .name = "openedx",
+    .feeds = feeds,
+    .derivations = derivations,
+    .verifications = verifications,
+    .reject_reasons = reject_reasons,
+    .schema = openedx_schema,
+};

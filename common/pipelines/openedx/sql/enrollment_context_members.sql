@@ -1,0 +1,7 @@
+-- Infer the learning contexts that the enrollments of a batch name and that are not known yet.
+-- param $1 batch_id bigint
+SELECT made.members_inferred, made.case_variant
+  FROM warehouse.infer_contexts(
+           ARRAY(SELECT DISTINCT staged.course_id
+                   FROM staging.enrollment AS staged
+                  WHERE staged.batch_id = $1), $1) AS made;

@@ -1,0 +1,378 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The property for Open edX: after any order of loads, transforms, derived runs, repetitions and
+kills, enrollment data equals a recompute, by other means, of all records that completed batches
+    staged.
+
+    test_learning_schedules.py [--seed N] [--schedules N] [--seconds N] [--tell]
+"""
+
+import argparse
+import os
+import random
+import sys
+import time
+import traceback
+from fractions import Fraction
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import factline  # noqa: E402
+from harness import same_rows  # noqa: E402
+from learning import Site, block, enrollment, module, usage  # noqa: E402
+
+COURSES = ["course-v1:edX+X+26", "course-v1:edX+Y+26", "edX/Old/2014"]
+USERS = [101, 102, 103, 104]
+PROBLEMS = ["p1", "p2", "p3", "b1", "b2", "b3"]
+WEIGHTED = {"p3": 2.0}
+
+
+def key_of(course, kind, name):
+    if course.startswith("course-v1:"):
+        return usage(name, kind, course)
+    return f"i4x://edX/Old/{kind}/{name}"
+
+
+class Schedule:
+    """Records of batches, in the order in which their sources were read, and what was done with
+        them."""
+
+    def __init__(self, seed):
+        self.chance = random.Random(seed)
+        self.site = Site()
+        self.told, self.loaded, self.records = [], [], []
+        self.reads = self.rows = 0
+
+    def tell(self, text):
+        self.told.append(text)
+
+    def time(self):
+        day, hour = self.chance.randint(1, 20), self.chance.randint(0, 23)
+        return f"2026-03-{day:02d}T{hour:02d}:00:00Z"
+
+    # ---- records ----
+
+    def make_student_module(self):
+        course, name, user = (self.chance.choice(things) for things in (COURSES, PROBLEMS, USERS))
+        if self.chance.random() < 0.15:
+            shown = [["problem", each] for each in PROBLEMS[3:] if self.chance.random() < 0.6]
+            state = '{"selected": [%s]}' % ", ".join(
+                f'["{kind}", "{each}"]' for kind, each in shown
+            )
+            return module(
+                user,
+                "",
+                None,
+                None,
+                self.time(),
+                course,
+                "library_content",
+                state=state,
+                module_id=key_of(course, "library_content", "bank"),
+            )
+        made = module(
+            user,
+            "",
+            self.chance.choice([None, 0.0, 1.0, 2.5]),
+            self.chance.choice([None, 3.0, 4.0, 0.0]),
+            self.time(),
+            course,
+            module_id=key_of(course, "problem", name),
+        )
+        return {**made, "deleted": True} if self.chance.random() < 0.1 else made
+
+    def make_enrollment(self):
+        made = enrollment(
+            self.chance.choice(USERS),
+            self.chance.choice(COURSES),
+            is_active=self.chance.randint(0, 1),
+            history_date=self.time(),
+        )
+        return {**made, "deleted": True} if self.chance.random() < 0.15 else made
+
+    def make_structure(self):
+        course, version = self.chance.choice(COURSES), f"V{self.chance.randint(1, 9)}"
+        published, lines = self.time(), []
+        absent = self.chance.choice(PROBLEMS + [None] * 4)
+
+        def add(kind, name, parent, ordinal, **more):
+            if name != absent:
+                line = block(name, kind, None, ordinal, version, published, **more)
+                lines.append(
+                    {
+                        **line,
+                        "course_id": course,
+                        "usage_key": key_of(course, kind, name),
+                        "parent": parent and key_of(course, *parent),
+                    }
+                )
+
+        add("sequential", "s1", None, 1)
+        add("sequential", "s2", None, 2)
+        for place, name in enumerate(PROBLEMS[:3]):
+            add(
+                "problem",
+                name,
+                ("sequential", "s1" if place < 2 else "s2"),
+                10 + place,
+                has_score=True,
+                max_score=self.chance.choice([None, 2.0, 5.0]),
+                weight=WEIGHTED.get(name),
+                visible_to_staff_only=self.chance.random() < 0.1,
+            )
+        add(
+            "library_content",
+            "bank",
+            ("sequential", "s2"),
+            20,
+            extra={"max_count": self.chance.choice([-1, 1, 2])},
+        )
+        for place, name in enumerate(PROBLEMS[3:]):
+            add(
+                "problem",
+                name,
+                ("library_content", "bank"),
+                21 + place,
+                has_score=True,
+                max_score=1.0,
+            )
+        return lines
+
+    # ---- what happens ----
+
+    def load(self):
+        self.reads += 1
+        feed = self.chance.choice(["student_module"] * 3 + ["enrollment", "course_block"])
+        if feed == "course_block":
+            lines = self.make_structure()
+        else:
+            make = getattr(self, f"make_{feed}")
+            lines = [make() for _ in range(self.chance.randint(1, 30))]
+        run = self.site.load(feed, lines)
+        self.tell(f"load {feed} {run['batch_id']}: {lines}")
+        self.loaded.append((feed, run["batch_id"], self.reads, lines))
+
+    def transform(self):
+        if not self.loaded:
+            return
+        feed, batch, read, lines = self.loaded.pop(self.chance.randrange(len(self.loaded)))
+        task = "transform-dim" if feed == "course_block" else "transform-fact"
+        if self.chance.random() < 0.2:
+            self.kill(task, feed, "--batch-id", batch)
+        self.site.transform(feed, batch)
+        self.tell(f"transform {feed} {batch}")
+        self.records.append((feed, read, lines))
+        if self.chance.random() < 0.2:
+            self.site.transform(feed, batch)
+
+    def kill(self, *command):
+        process = self.site.start(*command)
+        deadline = time.monotonic() + self.chance.random() * 0.15
+        while time.monotonic() < deadline and process.process.poll() is None:
+            pass
+        process.signal(9)
+        process.wait()
+        self.tell(f"kill {command}")
+
+    def derive(self):
+        key = self.site.key()
+        if self.chance.random() < 0.2:
+            self.kill("enrollment-data-from-fact", "--as-of", "2026-04-01", "--run-key", key)
+        self.site.derive("--run-key", key, as_of="2026-04-01", expect=(0, 75))
+        self.tell("derive")
+
+    def run(self, steps):
+        for _ in range(steps):
+            self.chance.choice(
+                [self.load, self.load, self.transform, self.transform, self.derive]
+            )()
+        while self.loaded:
+            self.transform()
+        self.derive()
+        self.site.verify()
+        seen = self.site.sql.tuples(
+            """SELECT data.user_id, context.context_key, data.is_enrolled, data.points_earned,
+                      data.points_possible, data.sections_worked, data.sections_possible,
+                      data.is_completed, data.is_estimated
+                 FROM warehouse.enrollment_data AS data
+                 JOIN warehouse.learning_context_dim AS context ON context.id = data.context_id"""
+        )
+        same_rows(
+            [
+                tuple(
+                    float(value) if type(value) in (int, float) and place in (3, 4) else value
+                    for place, value in enumerate(row)
+                )
+                for row in seen
+            ],
+            self.expected(),
+            "rows",
+        )
+        self.rows = len(seen)
+
+    # ---- the oracle: one record after the other, no statement shared with the product ----
+
+    def winners(self, feed, key, stamps):
+        best = {}
+        for own, read, lines in self.records:
+            for place, line in enumerate(lines if own == feed else []):
+                version = (max(line.get(stamp) or "" for stamp in stamps), read, place)
+                if best.get(key(line), ((),))[0] < version:
+                    best[key(line)] = (version, line)
+        return {name: line for name, (_, line) in best.items()}
+
+    def structures(self):
+        best = {}
+        for feed, read, lines in self.records:
+            if feed == "course_block":
+                version = (lines[0]["published_at"], read)
+                if best.get(lines[0]["course_id"], ((),))[0] < version:
+                    best[lines[0]["course_id"]] = (version, lines)
+        return {course: lines for course, (_, lines) in best.items()}
+
+    def expected(self):
+        modules = self.winners(
+            "student_module",
+            lambda line: (line["student_id"], line["course_id"], line["module_id"]),
+            ["modified"],
+        )
+        modules = {key: line for key, line in modules.items() if not line.get("deleted")}
+        structures = self.structures()
+        enrollments = self.winners(
+            "enrollment",
+            lambda line: (line["user_id"], line["course_id"]),
+            ["history_date", "created"],
+        )
+        for (user, course), line in enrollments.items():
+            if not line.get("deleted"):
+                yield (
+                    user,
+                    course,
+                    bool(line["is_active"]),
+                    *self.score(user, course, structures.get(course, []), modules),
+                )
+
+    def score(self, user, course, structure, modules):
+        sections, is_estimated = {}, False
+        blocks = {line["usage_key"]: line for line in structure}
+        for line in structure:
+            parent = blocks.get(line["parent"])
+            if not line["has_score"] or line.get("visible_to_staff_only") or not parent:
+                continue
+            if parent["block_type"] == "library_content":
+                shown, guess = self.shown(user, course, parent, blocks, modules)
+                if line["usage_key"] not in shown:
+                    continue
+                is_estimated = is_estimated or line["usage_key"] in guess
+                parent = blocks[parent["parent"]]
+            own = modules.get((user, course, line["usage_key"]), {})
+            if own.get("max_grade") is not None:
+                earned, possible = Fraction(own["grade"] or 0), Fraction(own["max_grade"])
+            elif line["max_score"] is not None:
+                earned, possible = Fraction(0), Fraction(line["max_score"])
+            else:
+                continue
+            if line["weight"] is not None and possible:
+                earned, possible = earned * Fraction(line["weight"]) / possible, Fraction(
+                    line["weight"]
+                )
+            total = sections.setdefault(parent["usage_key"], [0, 0])
+            total[0] += earned
+            total[1] += possible
+        counted = [total for total in sections.values() if total[1] > 0]
+        worked = sum(1 for total in counted if total[0] > 0)
+        return (
+            round(float(sum(total[0] for total in sections.values())), 12),
+            float(sum(total[1] for total in sections.values())),
+            worked,
+            len(counted),
+            worked > 0 and worked == len(counted),
+            is_estimated,
+        )
+
+    @staticmethod
+    def shown(user, course, parent, blocks, modules):
+        choice = modules.get((user, course, parent["usage_key"]), {}).get("state") or ""
+        children = [line for line in blocks.values() if line["parent"] == parent["usage_key"]]
+
+        def place(line):
+            own = modules.get((user, course, line["usage_key"]))
+            name = line["usage_key"].rsplit("@" if "@" in line["usage_key"] else "/", 1)[1]
+            if f'"{name}"' in choice:
+                return (0, "", line["ordinal"])
+            if own:
+                return (
+                    1,
+                    "".join(chr(0x7E - ord(letter) + 0x20) for letter in own["modified"]),
+                    line["ordinal"],
+                )
+            return (2, "", line["ordinal"])
+
+        ranked = sorted(children, key=place)
+        limit = parent["extra"]["max_count"]
+        if limit < 0:
+            return {line["usage_key"] for line in ranked}, set()
+        ranked = ranked[:limit]
+        return (
+            {line["usage_key"] for line in ranked},
+            {line["usage_key"] for line in ranked if place(line)[0] == 2},
+        )
+
+
+def run_one(seed, tell):
+    schedule, begin = None, time.monotonic()
+    try:
+        schedule = Schedule(seed)
+        schedule.run(schedule.chance.randint(10, 60))
+        print(
+            f"ok seed {seed}: {schedule.reads} loads, {schedule.rows} rows"
+            f" ({time.monotonic() - begin:.1f} s)",
+            flush=True,
+        )
+        return True
+    except Exception as problem:
+        print(
+            f"not ok seed {seed}; again with:"
+            f" test_learning_schedules.py --seed {seed} --schedules 1",
+            flush=True,
+        )
+        for line in schedule.told if schedule and tell else []:
+            print("    " + line, flush=True)
+        text = (
+            str(problem)
+            if isinstance(problem, AssertionError) and not tell
+            else traceback.format_exc()
+        )
+        print("    " + text.replace("\n", "\n    "), flush=True)
+        return False
+    finally:
+        factline.drop_what_the_test_made()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--seed", type=int, help="of the first schedule; the next ones count on")
+    parser.add_argument(
+        "--schedules", type=int, help="how many; as many as the time allows without"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=45, help="start no schedule after so many seconds"
+    )
+    parser.add_argument("--tell", action="store_true", help="show all of a failing schedule")
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
+    begin, count, failed = time.monotonic(), 0, 0
+    while time.monotonic() - begin < options.seconds and (
+        not options.schedules or count < options.schedules
+    ):
+        failed += not run_one(seed + count, options.tell)
+        count += 1
+    print(
+        f"test_learning_schedules.py: {count - failed} of {count} schedules as recomputed",
+        flush=True,
+    )
+    if failed or not count:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
