@@ -3,7 +3,7 @@
 
  openedx_dims               load_learner > transform_learner, and so on for each dimension
  openedx_student_module     load, transform ................ wakes openedx_enrollment_data
- openedx_enrollment         load, transform ................ wakes openedx_enrollment_data
+ openedx_enrollment         load, transform; found by the next run of openedx_enrollment_data
 
 The platform keeps its tables in MySQL, which another program extracts (README.md has a query for
 each feed); its files are read here. An extract that is not there yet is tried again.
@@ -14,7 +14,6 @@ from factline_dag import (Asset, derive, documents, fresh, load, on_event_or_dai
                           transform_dim, transform_fact, workflow)
 
 STUDENT_MODULE_FACT = Asset(uri="x-warehouse://student_module_fact")
-ENROLLMENT_FACT = Asset(uri="x-warehouse://enrollment_fact")
 
 # The worker's: the folder of the extracts, and options of load-staging.
 FOLDER = "${OPENEDX_EXTRACTS:-/var/lib/factline/openedx}"
@@ -34,10 +33,10 @@ with workflow("openedx_student_module", "*/15 * * * *", "Student modules, to the
 
 with workflow("openedx_enrollment", "*/15 * * * *", "Enrollments, to their facts."):
     loaded = load("enrollment", documents(f"{FOLDER}/enrollment.tsv"), OPTIONS)
-    transform_fact("enrollment", loaded, outlets=[ENROLLMENT_FACT])
+    transform_fact("enrollment", loaded)
 
 with workflow("openedx_enrollment_data",
-              # an event of either, or the time: an asset that both feeds name would hide one
+              # Two assets would mean both; enrollments without student modules wait for the next.
               on_event_or_daily([STUDENT_MODULE_FACT], "37 3 * * *"),
               "What changed, into enrollment data and daily metrics."):
     derive("enrollment_data", "enrollment-data-from-fact")

@@ -231,7 +231,10 @@ atexit.register(_drop_all)
 
 
 def _leave(number, frame):
+    _root.clear()  # it may have been interrupted in the middle of an answer
     _drop_all()
+    for folder in _folders:
+        folder.cleanup()
     os._exit(128 + number)
 
 
