@@ -86,14 +86,16 @@ class Ended:
 
 
 class Guest:
-    def __init__(self, command, database=None, env=None, ctx=None, whole_env=None, before=None, closed_output=None):
+    def __init__(self, command, database=None, env=None, ctx=None, whole_env=None, before=None, closed_output=None,
+                 shell_level="1"):
         self.folder = tempfile.mkdtemp(prefix="airflowtmp")
         self.supervisor, theirs = socket.socketpair()
         self.supervisor.sendall(PROTOCOL)
         self.read, write = os.pipe()
         environment = whole_env if whole_env is not None else factline.environment(
             database, FACTLINE_BIN=factline.BIN, **(env or {}))
-        environment = {**environment, **(context() if ctx is None else ctx)}
+        # SHLVL as the DAGs set it, so that bash does not read ~/.bashrc.
+        environment = {**environment, "SHLVL": shell_level, **(context() if ctx is None else ctx)}
         self.begin = time.monotonic()
         self.process = subprocess.Popen(
             ["bash", "-c", command], stdin=theirs, stdout=write if closed_output is None else closed_output,
