@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The DAGs against the tree, without Airflow: exit statuses, executables, feeds, files."""
+
 import ast
 import glob
 import os
@@ -36,7 +37,11 @@ def the_statuses_of_the_dags_are_those_of_the_executables():
 def what_a_retry_cannot_mend_is_not_retried():
     equal(dag_statuses()[1], {64, 65, 77, 78}, "PERMANENT in factline_dag.py")
     states = [state_of(status) for status in (0, 64, 69, 70, 75, 79, 99, -15, 143)]
-    equal(states, ["success", "failed"] + ["up_for_retry"] * 4 + ["skipped"] + ["up_for_retry"] * 2, "states")
+    equal(
+        states,
+        ["success", "failed"] + ["up_for_retry"] * 4 + ["skipped"] + ["up_for_retry"] * 2,
+        "states",
+    )
 
 
 @test
@@ -51,8 +56,11 @@ def the_dags_name_executables_that_exist():
     there = set(os.listdir(os.path.join(TREE, "tasks")))
     for path in DAGS:
         text = read(path)
-        for name in re.findall(r"(?<![\w-])((?:load|transform|app-status|enrollment-data|batch|clear|verify"
-                               r"|migrate)-(?!id)[a-z-]+)\b", text):
+        for name in re.findall(
+            r"(?<![\w-])((?:load|transform|app-status|enrollment-data|batch|clear|verify"
+            r"|migrate)-(?!id)[a-z-]+)\b",
+            text,
+        ):
             check(name in there, f"{os.path.basename(path)} names {name}, which is no task")
 
 
@@ -71,8 +79,10 @@ def airflow_finds_the_files_and_python_parses_them():
     for path in DAGS:
         text = read(path)
         ast.parse(text, path, feature_version=(3, 9))
-        check("airflow" in text.lower() and "dag" in text.lower(),
-              f"{path} lacks one of the words by which Airflow finds DAG files")
+        check(
+            "airflow" in text.lower() and "dag" in text.lower(),
+            f"{path} lacks one of the words by which Airflow finds DAG files",
+        )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ one end of a socket pair with bytes waiting in it (the supervisor's protocol), t
 temporary one, and AIRFLOW_CTX_* name the try. The last line of the pipe is the result. Ways of
 ending a guest are methods, one for each that Airflow has.
 """
+
 import json
 import os
 import re
@@ -29,8 +30,12 @@ def dag_statuses():
     """(statuses, permanent ones) as the DAG library lists them, read without Airflow."""
     with open(DAGS) as file:
         text = file.read()
-    statuses = {name: int(number) for name, number in
-                re.findall(r'"([A-Z]+)": (\d+)', re.search(r"STATUS = \{(.*?)\}", text, re.S)[1])}
+    statuses = {
+        name: int(number)
+        for name, number in re.findall(
+            r'"([A-Z]+)": (\d+)', re.search(r"STATUS = \{(.*?)\}", text, re.S)[1]
+        )
+    }
     names = re.findall(r'"([A-Z]+)"', re.search(r"PERMANENT = (.*)", text)[1])
     return statuses, {statuses[name] for name in names}
 
@@ -44,10 +49,18 @@ def state_of(status):
     return "failed" if status in dag_statuses()[1] else "up_for_retry"
 
 
-def context(run="manual__2026-01-01T00:00:00+00:00", dag="commcare_form", task="step", try_number=1):
+def context(
+    run="manual__2026-01-01T00:00:00+00:00", dag="commcare_form", task="step", try_number=1
+):
     """The variables that BashOperator exports; an empty one is absent."""
-    values = {"DAG_ID": dag, "TASK_ID": task, "DAG_RUN_ID": run, "TRY_NUMBER": try_number,
-              "LOGICAL_DATE": "2026-01-01T00:00:00+00:00", "DAG_OWNER": "airflow"}
+    values = {
+        "DAG_ID": dag,
+        "TASK_ID": task,
+        "DAG_RUN_ID": run,
+        "TRY_NUMBER": try_number,
+        "LOGICAL_DATE": "2026-01-01T00:00:00+00:00",
+        "DAG_OWNER": "airflow",
+    }
     return {"AIRFLOW_CTX_" + name: str(value) for name, value in values.items() if value}
 
 
@@ -55,7 +68,13 @@ class Ended:
     """How a guest ended: exit status, all bytes of the pipe, and the line that becomes the XCom."""
 
     def __init__(self, status, output, seconds, lag, stdin):
-        self.status, self.output, self.seconds, self.lag, self.stdin = status, output, seconds, lag, stdin
+        self.status, self.output, self.seconds, self.lag, self.stdin = (
+            status,
+            output,
+            seconds,
+            lag,
+            stdin,
+        )
         pieces = output.split(b"\n")
         if pieces[-1] == b"":
             pieces.pop()
@@ -71,7 +90,8 @@ class Ended:
 
     @property
     def result(self):
-        """The XCom as output_processor=json.loads has it; None where the task would fail over it."""
+        """The XCom as output_processor=json.loads has it; None where the task would fail over
+            it."""
         try:
             value = json.loads(self.last)
         except ValueError:
@@ -80,27 +100,50 @@ class Ended:
 
     def ended(self, *statuses):
         if self.status not in statuses:
-            fail(f"expected status {' or '.join(map(str, statuses))}, seen {self.status}; the log ends "
-                 f"{self.lines[-4:]!r}")
+            fail(
+                f"expected status {' or '.join(map(str, statuses))}, seen {self.status}; "
+                "the log ends "
+                f"{self.lines[-4:]!r}"
+            )
         return self
 
 
 class Guest:
-    def __init__(self, command, database=None, env=None, ctx=None, whole_env=None, before=None, closed_output=None,
-                 shell_level="1"):
+    def __init__(
+        self,
+        command,
+        database=None,
+        env=None,
+        ctx=None,
+        whole_env=None,
+        before=None,
+        closed_output=None,
+        shell_level="1",
+    ):
         self.folder = tempfile.mkdtemp(prefix="airflowtmp")
         self.supervisor, theirs = socket.socketpair()
         self.supervisor.sendall(PROTOCOL)
         self.read, write = os.pipe()
-        environment = whole_env if whole_env is not None else factline.environment(
-            database, FACTLINE_BIN=factline.BIN, **(env or {}))
+        environment = (
+            whole_env
+            if whole_env is not None
+            else factline.environment(database, FACTLINE_BIN=factline.BIN, **(env or {}))
+        )
         # SHLVL as the DAGs set it, so that bash does not read ~/.bashrc.
-        environment = {**environment, "SHLVL": shell_level, **(context() if ctx is None else ctx)}
+        context_of = context() if ctx is None else ctx
+        environment = {**environment, "SHLVL": shell_level, **context_of}
         self.begin = time.monotonic()
         self.process = subprocess.Popen(
-            ["bash", "-c", command], stdin=theirs, stdout=write if closed_output is None else closed_output,
-            stderr=write if closed_output is None else closed_output, cwd=self.folder, env=environment,
-            start_new_session=True, restore_signals=True, preexec_fn=before)
+            ["bash", "-c", command],
+            stdin=theirs,
+            stdout=write if closed_output is None else closed_output,
+            stderr=write if closed_output is None else closed_output,
+            cwd=self.folder,
+            env=environment,
+            start_new_session=True,
+            restore_signals=True,
+            preexec_fn=before,
+        )
         os.close(write)
         self.theirs = theirs
         self.output = b""
@@ -130,7 +173,9 @@ class Guest:
         """Reads until the end of the pipe or that long; True at the end."""
         deadline = time.monotonic() + seconds
         while self.read is not None and time.monotonic() < deadline:
-            ready, _, _ = select.select([self.read], [], [], min(0.05, max(0, deadline - time.monotonic())))
+            ready, _, _ = select.select(
+                [self.read], [], [], min(0.05, max(0, deadline - time.monotonic()))
+            )
             if ready:
                 data = os.read(self.read, 65536)
                 if not data:
@@ -192,8 +237,10 @@ class Guest:
 
 def command_of(task, *arguments, exec_=True, stdin="</dev/null"):
     """As the DAGs write it."""
-    words = " ".join(argument if str(argument).startswith('"$') else shell_quoted(argument)
-                     for argument in arguments)
+    words = " ".join(
+        argument if str(argument).startswith('"$') else shell_quoted(argument)
+        for argument in arguments
+    )
     return f'{"exec " if exec_ else ""}"$FACTLINE_BIN"/{task} {words} {stdin}'.rstrip()
 
 
@@ -201,7 +248,9 @@ def shell_quoted(word):
     return "'" + str(word).replace("'", "'\\''") + "'"
 
 
-def start(task, *arguments, database=None, env=None, ctx=None, exec_=True, stdin="</dev/null", **more):
+def start(
+    task, *arguments, database=None, env=None, ctx=None, exec_=True, stdin="</dev/null", **more
+):
     return Guest(command_of(task, *arguments, exec_=exec_, stdin=stdin), database, env, ctx, **more)
 
 
@@ -211,7 +260,10 @@ def run(task, *arguments, seconds=60, **more):
 
 def untouched(ended):
     """Standard input was neither read nor written."""
-    check(ended.stdin[0] == PROTOCOL, f"bytes of standard input were taken: {ended.stdin[0]!r} is left")
+    check(
+        ended.stdin[0] == PROTOCOL,
+        f"bytes of standard input were taken: {ended.stdin[0]!r} is left",
+    )
     check(ended.stdin[1] == b"", f"standard input was written to: {ended.stdin[1]!r}")
 
 

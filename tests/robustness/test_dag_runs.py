@@ -8,6 +8,7 @@
 After at least so many kills (500), or when the time is up: no drift, no session, no lock, no batch
 that is not complete, none unconsumed, and each record of the source is there once.
 """
+
 import argparse
 import json
 import os
@@ -24,7 +25,18 @@ from harness import check, equal, fail, wait_until  # noqa: E402
 from launcher import context  # noqa: E402
 from source import SourceDatabase  # noqa: E402
 
-AGAIN = (69, 74, 75, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGPIPE, 130, 137, 143)
+AGAIN = (
+    69,
+    74,
+    75,
+    -signal.SIGKILL,
+    -signal.SIGTERM,
+    -signal.SIGINT,
+    -signal.SIGPIPE,
+    130,
+    137,
+    143,
+)
 COUNTED = "SELECT count(*) AS rows, count(DISTINCT {0}) AS keys FROM {1}"
 
 
@@ -49,7 +61,8 @@ class Runs:
             INSERT INTO phone_synclogsql (synclog_id, domain, user_id, date)
             SELECT md5(n::text)::uuid, 'river', 'u' || n % 23, now()
               FROM generate_series({first}, {self.forms}) AS n;
-            UPDATE form_processor_xforminstancesql SET user_id = 'u' || id % 19, server_modified_on = now(),
+            UPDATE form_processor_xforminstancesql SET user_id = 'u' || id % 19,
+                server_modified_on = now(),
                    state = CASE WHEN id % 5 = 0 THEN 4 ELSE 1 END
              WHERE id % 7 = {self.rng.randrange(7)} AND id > {self.forms - 200}""")
 
@@ -61,7 +74,9 @@ class Runs:
         guest.read_for(self.rng.uniform(0, 1.2) * usual)
         if guest.process.poll() is not None:
             return
-        way = self.rng.choice(["TERM", "TERM, pipe closed", "KILL", "pipe closed", "TERM twice", "INT"])
+        way = self.rng.choice(
+            ["TERM", "TERM, pipe closed", "KILL", "pipe closed", "TERM twice", "INT"]
+        )
         if way == "KILL":
             guest.signal(signal.SIGKILL)
         elif way != "pipe closed":
@@ -76,9 +91,17 @@ class Runs:
     def task(self, dag, run, task, *arguments, may_end=True):
         for try_number in range(1, 40):
             self.tries += 1
-            copies = [launcher.start(task, *arguments, "--lock-timeout", "20s", database=self.warehouse.name,
-                                     ctx=context(run, dag, task, try_number))
-                      for _ in range(2 if may_end and self.rng.random() < 0.1 else 1)]
+            copies = [
+                launcher.start(
+                    task,
+                    *arguments,
+                    "--lock-timeout",
+                    "20s",
+                    database=self.warehouse.name,
+                    ctx=context(run, dag, task, try_number),
+                )
+                for _ in range(2 if may_end and self.rng.random() < 0.1 else 1)
+            ]
             is_ended = may_end and self.rng.random() < 0.6
             if is_ended:
                 self.end(copies[0])
@@ -96,10 +119,22 @@ class Runs:
 
     def chain(self, feed, run, may_end=True):
         dag = f"commcare_{feed}"
-        loaded = self.task(dag, run, "load-staging", feed, "--source", self.source.spec, "--overlap", "1min",
-                           "--skip-if-empty", may_end=may_end)
+        loaded = self.task(
+            dag,
+            run,
+            "load-staging",
+            feed,
+            "--source",
+            self.source.spec,
+            "--overlap",
+            "1min",
+            "--skip-if-empty",
+            may_end=may_end,
+        )
         if loaded:
-            self.task(dag, run, "transform-fact", feed, "--batch-id", loaded["batch_id"], may_end=may_end)
+            self.task(
+                dag, run, "transform-fact", feed, "--batch-id", loaded["batch_id"], may_end=may_end
+            )
         self.task(f"commcare_app_status_{feed}", run, "app-status-from-fact", feed, may_end=may_end)
 
     def run(self, may_end=True):
@@ -114,21 +149,51 @@ class Runs:
         self.run(may_end=False)
         name, sql = self.warehouse.name, self.warehouse.sql
         wait_until(lambda: backends(name) == 0, "all sessions to be gone", 10)
-        equal(sql.number("""SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
-             WHERE d.datname = current_database() AND l.pid <> pg_backend_pid()"""), 0, "locks")
-        equal(sql.tuples("SELECT state, count(*) AS n FROM etl.batch WHERE state <> 'complete' GROUP BY 1"), [],
-              "batches that are not complete")
+        equal(
+            sql.number(
+                """SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+             WHERE d.datname = current_database() AND l.pid <> pg_backend_pid()"""
+            ),
+            0,
+            "locks",
+        )
+        equal(
+            sql.tuples(
+                "SELECT state, count(*) AS n FROM etl.batch WHERE state <> 'complete' GROUP BY 1"
+            ),
+            [],
+            "batches that are not complete",
+        )
         document = json.loads(self.warehouse.run("batch-status", "--json").stdout)
-        waiting = {each["workflow"]: each["unconsumed"] for each in document["workflows"] if each["unconsumed"]}
+        waiting = {
+            each["workflow"]: each["unconsumed"]
+            for each in document["workflows"]
+            if each["unconsumed"]
+        }
         equal(waiting, {}, "unconsumed batches")
         drift = self.warehouse.run("verify-app-status")
-        equal([drift[name] for name in ("rows_missing", "rows_extra", "rows_different", "rows_pending")],
-              [0, 0, 0, 0], "drift")
+        equal(
+            [
+                drift[name]
+                for name in ("rows_missing", "rows_extra", "rows_different", "rows_pending")
+            ],
+            [0, 0, 0, 0],
+            "drift",
+        )
         for table, key in (("form_fact", "form_id"), ("synclog_fact", "synclog_id")):
-            equal(sql.tuples(COUNTED.format(key, "warehouse." + table)), [(self.forms, self.forms)], table)
-        differ = {row for row in sql.tuples("SELECT form_id, user_id, state FROM warehouse.form_fact")} ^ \
-            {row for row in self.source.sql.tuples(
-                "SELECT form_id, user_id, state FROM form_processor_xforminstancesql")}
+            equal(
+                sql.tuples(COUNTED.format(key, "warehouse." + table)),
+                [(self.forms, self.forms)],
+                table,
+            )
+        differ = {
+            row for row in sql.tuples("SELECT form_id, user_id, state FROM warehouse.form_fact")
+        } ^ {
+            row
+            for row in self.source.sql.tuples(
+                "SELECT form_id, user_id, state FROM form_processor_xforminstancesql"
+            )
+        }
         equal(differ, set(), "forms that differ from the source")
         check(drift["rows_checked"] > 0, "the table is empty")
 
@@ -142,18 +207,28 @@ def main():
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
     runs, begin = Runs(seed), time.monotonic()
     try:
-        while time.monotonic() - begin < options.seconds if options.seconds else runs.kills < options.kills:
+        while (
+            time.monotonic() - begin < options.seconds
+            if options.seconds
+            else runs.kills < options.kills
+        ):
             runs.run()
         runs.check_all()
     except Exception as problem:
-        print(f"not ok seed {seed}: after {runs.kills} kills in {runs.runs} runs: {problem}", flush=True)
+        print(
+            f"not ok seed {seed}: after {runs.kills} kills in {runs.runs} runs: {problem}",
+            flush=True,
+        )
         raise
     finally:
         launcher.end_all()
         factline.drop_what_the_test_made()
     ways = ", ".join(f"{count} {way}" for way, count in sorted(runs.ways.items()))
-    print(f"ok seed {seed}: {runs.kills} kills ({ways}) in {runs.runs} runs of four DAGs, {runs.tries} tries, "
-          f"{runs.forms} forms: no drift ({time.monotonic() - begin:.0f} s)")
+    print(
+        f"ok seed {seed}: {runs.kills} kills ({ways}) in {runs.runs} runs of four DAGs, "
+            f"{runs.tries} tries, "
+        f"{runs.forms} forms: no drift ({time.monotonic() - begin:.0f} s)"
+    )
 
 
 if __name__ == "__main__":

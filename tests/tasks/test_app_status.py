@@ -308,6 +308,19 @@ def dates_of_a_batch_that_was_not_consumed_consume_it():
 
 
 @test
+def force_repeats_what_a_run_key_has_done():
+    warehouse = Warehouse()
+    warehouse.take("form", [doc.form("f1")])
+    first = warehouse.run("app-status-from-fact", "form", "--run-key", "k")
+    warehouse.sql.run("DELETE FROM warehouse.app_status_fact")
+    again = warehouse.run("app-status-from-fact", "form", "--run-key", "k", "--force")
+    equal((again["status"], again["rows_inserted"]), ("done", 1), "the forced run")
+    check(again["batch_id"] != first["batch_id"], "the forced run has no batch of its own")
+    last = warehouse.run("app-status-from-fact", "form", "--run-key", "k")
+    equal((last["status"], last["batch_id"]), ("already-done", again["batch_id"]), "the next run")
+
+
+@test
 def force_recomputes_all_keys():
     warehouse = Warehouse()
     warehouse.take("form", [doc.form("f1", day(1)), doc.form("f2", day(2), user_id="ben")])

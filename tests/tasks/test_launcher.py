@@ -5,6 +5,7 @@
 
 Stubs first prove the launcher (tests/lib/launcher.py); then each executable goes through it.
 """
+
 import os
 import pty
 import signal
@@ -18,16 +19,32 @@ import documents as doc  # noqa: E402
 import factline  # noqa: E402
 import launcher  # noqa: E402
 from factline import Warehouse, backends, root, wait_for_lock  # noqa: E402
-from harness import after_each, check, contains, equal, for_each, lacks, main, test, wait_until  # noqa: E402
+from harness import (
+    after_each,
+    check,
+    contains,
+    equal,
+    for_each,
+    lacks,
+    main,
+    test,
+    wait_until,
+)  # noqa: E402
 from launcher import Guest, context, run, start, untouched  # noqa: E402
 from source import SourceDatabase  # noqa: E402
 
 after_each(launcher.end_all)
 SECRET = "tell-tale-secret"
-BLOCKED_BY = {"load-staging": "staging.form", "transform-fact": "warehouse.form_fact",
-              "transform-dim": "warehouse.user_dim", "app-status-from-fact": "warehouse.app_status_fact",
-              "verify-app-status": "warehouse.app_status_fact", "clear-staging": "staging.form",
-              "migrate-warehouse": "etl.schema_version", "batch-status": "etl.batch"}
+BLOCKED_BY = {
+    "load-staging": "staging.form",
+    "transform-fact": "warehouse.form_fact",
+    "transform-dim": "warehouse.user_dim",
+    "app-status-from-fact": "warehouse.app_status_fact",
+    "verify-app-status": "warehouse.app_status_fact",
+    "clear-staging": "staging.form",
+    "migrate-warehouse": "etl.schema_version",
+    "batch-status": "etl.batch",
+}
 STEPS = ["load-staging", "transform-dim", "transform-fact", "app-status-from-fact"]
 ALL = sorted(BLOCKED_BY)
 
@@ -39,16 +56,37 @@ def prepared(task, records=None):
     if task == "load-staging":
         return warehouse, ["form", "--source", warehouse.file(records or [doc.form("f1")])]
     if task == "transform-dim":
-        run("load-staging", "user", "--source", warehouse.file([doc.user()]), database=warehouse.name,
-            ctx=ctx).ended(0)
+        run(
+            "load-staging",
+            "user",
+            "--source",
+            warehouse.file([doc.user()]),
+            database=warehouse.name,
+            ctx=ctx,
+        ).ended(0)
         return warehouse, ["user"]
-    if task in ("transform-fact", "app-status-from-fact", "verify-app-status", "clear-staging", "batch-status"):
-        run("load-staging", "form", "--source", warehouse.file(records or [doc.form("f1")]),
-            database=warehouse.name, ctx=ctx).ended(0)
+    if task in (
+        "transform-fact",
+        "app-status-from-fact",
+        "verify-app-status",
+        "clear-staging",
+        "batch-status",
+    ):
+        run(
+            "load-staging",
+            "form",
+            "--source",
+            warehouse.file(records or [doc.form("f1")]),
+            database=warehouse.name,
+            ctx=ctx,
+        ).ended(0)
     if task in ("app-status-from-fact", "verify-app-status", "clear-staging", "batch-status"):
         run("transform-fact", "form", database=warehouse.name, ctx=ctx).ended(0)
-    return warehouse, {"transform-fact": ["form"], "app-status-from-fact": ["form"],
-                       "batch-status": ["--json"]}.get(task, [])
+    return warehouse, {
+        "transform-fact": ["form"],
+        "app-status-from-fact": ["form"],
+        "batch-status": ["--json"],
+    }.get(task, [])
 
 
 class Waiting:
@@ -65,12 +103,18 @@ class Waiting:
     def gone(self, seconds=3):
         """No session of the guest is left, the lock still being held."""
         begin = time.monotonic()
-        wait_until(lambda: backends(self.warehouse.name, f"{self.task}%") == 0, "the query to be gone", seconds)
+        wait_until(
+            lambda: backends(self.warehouse.name, f"{self.task}%") == 0,
+            "the query to be gone",
+            seconds,
+        )
         return time.monotonic() - begin
 
     def next_try(self, status="done"):
         self.lock.run("ROLLBACK")
-        again = run(self.task, *self.arguments, database=self.warehouse.name, ctx=context(try_number=2)).ended(0)
+        again = run(
+            self.task, *self.arguments, database=self.warehouse.name, ctx=context(try_number=2)
+        ).ended(0)
         if self.task in factline.RESULT_COUNTS and self.task != "migrate-warehouse":
             equal(again.result["status"], status, "the next try")
         if self.task in ("transform-fact", "app-status-from-fact"):
@@ -91,7 +135,7 @@ STUBS = {
     "JSON with CRLF": ("printf '{\"a\":1}\\r\\n'", '{"a":1}', {"a": 1}),
     "pretty-printed JSON": ("printf '{\\n  \"a\": 1\\n}\\n'", "}", None),
     "progress with returns": ("printf '10%%\\r20%%\\r{\"a\":1}'", '10%\r20%\r{"a":1}', None),
-    "invalid UTF-8": ("printf '{\"a\":\"\\xe9\"}\\n'", '{"a":"\\xe9"}', None),
+    "invalid UTF-8": ('printf \'{"a":"\\xe9"}\\n\'', '{"a":"\\xe9"}', None),
     "nothing": ("true", "", None),
 }
 
@@ -141,15 +185,21 @@ def a_stub_s_shell_reads_its_bashrc_unless_it_is_told_that_it_is_not_the_first()
 
 # ---- the output ----
 
+
 @for_each(ALL)
 def the_last_line_is_the_result_and_the_input_is_untouched(task):
     warehouse, arguments = prepared(task)
     for stdin in ("</dev/null", ""):
         ended = run(task, *arguments, "--verbose", database=warehouse.name, stdin=stdin).ended(0)
         check(ended.result is not None, f"the last line is {ended.last!r}")
-        check(ended.output.endswith(b"}\n"), "the output does not end with the result and one newline")
+        check(
+            ended.output.endswith(b"}\n"), "the output does not end with the result and one newline"
+        )
         check(ended.last.isascii() and len(ended.last) < 4096, "the line is not short ASCII")
-        check(b"\r" not in ended.output and b"\x1b" not in ended.output, "the log has returns or escapes")
+        check(
+            b"\r" not in ended.output and b"\x1b" not in ended.output,
+            "the log has returns or escapes",
+        )
         check(ended.lag < 0.5, f"the pipe ended {ended.lag:.2f} s after the task")
         untouched(ended)
         for word in ("error", "exception", "warn", "::group::"):
@@ -162,7 +212,9 @@ def a_run_by_the_same_key_gives_the_same_line_but_for_its_status(task):
     lines = []
     for ctx in (context(try_number=1), context(try_number=2), {**context(try_number=0)}):
         lines.append(run(task, *arguments, database=warehouse.name, ctx=ctx).ended(0).result)
-    equal([line.pop("status") for line in lines], ["done", "already-done", "already-done"], "statuses")
+    equal(
+        [line.pop("status") for line in lines], ["done", "already-done", "already-done"], "statuses"
+    )
     equal(lines[1:], [lines[0]] * 2, "the other fields")
 
 
@@ -180,12 +232,19 @@ def hostile_records_and_a_busy_log_leave_the_line_whole():
     records = [doc.form(f"f{number}\u00e9\u2028\U0001f600" + "n" * 200) for number in range(300)]
     records += [b'{"doc_type": "XFormInstance", "_id": "\xff"}', "{broken"]
     warehouse = Warehouse()
-    ended = run("load-staging", "form", "--source", warehouse.file(records), "--verbose",
-                database=warehouse.name).ended(0)
+    ended = run(
+        "load-staging",
+        "form",
+        "--source",
+        warehouse.file(records),
+        "--verbose",
+        database=warehouse.name,
+    ).ended(0)
     equal((ended.result["rows_read"], ended.result["rows_rejected"]), (302, 2), "counts")
 
 
 # ---- the exit status ----
+
 
 @test
 def each_exit_status_is_provoked_and_has_its_state_in_airflow():
@@ -195,14 +254,20 @@ def each_exit_status_is_provoked_and_has_its_state_in_airflow():
     run("load-staging", *two_keys, database=warehouse.name).ended(0)
     seen = {}
     for number, task, arguments, options in (
-            (64, "load-staging", ["form", "--source", path, "--run-key", "None"], {}),
-            (65, "load-staging", ["form", "--source", path, "--expect-rows", "2"], {}),
-            (69, "batch-status", [], {"env": {"PGHOST": "/nonexistent-folder-of-no-server"}}),
-            (74, "load-staging", ["form", "--source", "/nonexistent/forms.ndjson", "--run-key", "gone"], {}),
-            (77, "batch-status", [], {"env": {"PGUSER": "factline_no_such_role"}}),
-            (78, "batch-status", [], {"database": "factline_no_such_database"}),
-            (79, "batch-status", ["app_status_form", "--max-lag", "1s"], {}),
-            (99, "app-status-from-fact", ["synclog", "--skip-if-empty"], {})):
+        (64, "load-staging", ["form", "--source", path, "--run-key", "None"], {}),
+        (65, "load-staging", ["form", "--source", path, "--expect-rows", "2"], {}),
+        (69, "batch-status", [], {"env": {"PGHOST": "/nonexistent-folder-of-no-server"}}),
+        (
+            74,
+            "load-staging",
+            ["form", "--source", "/nonexistent/forms.ndjson", "--run-key", "gone"],
+            {},
+        ),
+        (77, "batch-status", [], {"env": {"PGUSER": "factline_no_such_role"}}),
+        (78, "batch-status", [], {"database": "factline_no_such_database"}),
+        (79, "batch-status", ["app_status_form", "--max-lag", "1s"], {}),
+        (99, "app-status-from-fact", ["synclog", "--skip-if-empty"], {}),
+    ):
         ended = run(task, *arguments, **{"database": warehouse.name, **options})
         ended.ended(*((69, 77) if number == 77 else (number,)))
         seen[number] = ended.state
@@ -210,16 +275,40 @@ def each_exit_status_is_provoked_and_has_its_state_in_airflow():
             equal(ended.result, None, f"result of a step that ends with {number}")
             no_result(ended)
         if number != 99:
-            check(ended.last.startswith(f"{task}: error: ") and "; " in ended.last, f"it ends {ended.last!r}")
+            check(
+                ended.last.startswith(f"{task}: error: ") and "; " in ended.last,
+                f"it ends {ended.last!r}",
+            )
     seen[75] = busy(warehouse, two_keys)
-    equal(seen, {64: "failed", 65: "failed", 77: "failed", 78: "failed", 69: "up_for_retry",
-                 74: "up_for_retry", 75: "up_for_retry", 79: "up_for_retry", 99: "skipped"}, "states")
+    equal(
+        seen,
+        {
+            64: "failed",
+            65: "failed",
+            77: "failed",
+            78: "failed",
+            69: "up_for_retry",
+            74: "up_for_retry",
+            75: "up_for_retry",
+            79: "up_for_retry",
+            99: "skipped",
+        },
+        "states",
+    )
 
 
 def busy(warehouse, arguments):
     lock = warehouse.session()
     lock.run("BEGIN; LOCK TABLE staging.form IN ACCESS EXCLUSIVE MODE")
-    ended = run("transform-fact", "form", "--run-key", "k", "--lock-timeout", "0.3s", database=warehouse.name).ended(75)
+    ended = run(
+        "transform-fact",
+        "form",
+        "--run-key",
+        "k",
+        "--lock-timeout",
+        "0.3s",
+        database=warehouse.name,
+    ).ended(75)
     lock.run("ROLLBACK")
     return ended.state
 
@@ -228,17 +317,22 @@ def busy(warehouse, arguments):
 def an_id_that_a_template_made_of_nothing_is_refused_for_good(word):
     for task in STEPS:
         option = "--run-key" if task == "load-staging" else "--batch-id"
-        ended = run(task, "user" if task == "transform-dim" else "form", option, '"$ID"', env={"ID": word}).ended(64)
+        ended = run(
+            task, "user" if task == "transform-dim" else "form", option, '"$ID"', env={"ID": word}
+        ).ended(64)
         equal(ended.state, "failed", "state")
         no_result(ended)
 
 
 # ---- the surroundings ----
 
+
 @for_each(STEPS)
 def nothing_but_the_connection_is_needed_of_the_environment(task):
     warehouse, arguments = prepared(task)
-    whole = {name: os.environ[name] for name in ("PGHOST", "PGPORT", "PGUSER") if name in os.environ}
+    whole = {
+        name: os.environ[name] for name in ("PGHOST", "PGPORT", "PGUSER") if name in os.environ
+    }
     whole.update(PGDATABASE=warehouse.name, FACTLINE_BIN=factline.BIN)
     run(task, *arguments, whole_env=whole).ended(0)
 
@@ -259,6 +353,7 @@ def hostile_signals():
 
 
 # ---- ways to be ended ----
+
 
 def three_more_zero_four(guest):
     """3.0.4 and later: TERM to the group, reads on for five seconds."""
@@ -282,13 +377,24 @@ def hung_up(guest):
     guest.signal_group(signal.SIGHUP)
 
 
-WAYS = {"TERM, read on": (three_more_zero_four, signal.SIGTERM), "TERM, pipe closed": (two_x, signal.SIGTERM),
-        "INT": (interrupted, signal.SIGINT), "HUP": (hung_up, signal.SIGHUP)}
+WAYS = {
+    "TERM, read on": (three_more_zero_four, signal.SIGTERM),
+    "TERM, pipe closed": (two_x, signal.SIGTERM),
+    "INT": (interrupted, signal.SIGINT),
+    "HUP": (hung_up, signal.SIGHUP),
+}
 
 
-@for_each([(task, way) for task in ALL for way in (sorted(WAYS) if task == "transform-fact" else
-                                                   ["TERM, pipe closed", "TERM, read on"])],
-          name=lambda case: f"{case[0]}, {case[1]}")
+@for_each(
+    [
+        (task, way)
+        for task in ALL
+        for way in (
+            sorted(WAYS) if task == "transform-fact" else ["TERM, pipe closed", "TERM, read on"]
+        )
+    ],
+    name=lambda case: f"{case[0]}, {case[1]}",
+)
 def a_launcher_that_gives_up_leaves_no_query(case):
     task, (way, number) = case[0], WAYS[case[1]]
     waiting = Waiting(task, before=hostile_signals)
@@ -322,10 +428,14 @@ def a_killed_launcher_process_leaves_no_orphan():
     warehouse, arguments = prepared("transform-fact")
     lock = warehouse.session()
     lock.run("BEGIN; LOCK TABLE warehouse.form_fact IN ACCESS EXCLUSIVE MODE")
-    program = ("import sys; sys.path.insert(0, sys.argv[1]); import launcher; "
-               "launcher.run('transform-fact', 'form', database=sys.argv[2])")
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import launcher; "
+        "launcher.run('transform-fact', 'form', database=sys.argv[2])"
+    )
     lib = os.path.dirname(os.path.abspath(launcher.__file__))
-    other = subprocess.Popen([sys.executable, "-c", program, lib, warehouse.name], stdin=subprocess.DEVNULL)
+    other = subprocess.Popen(
+        [sys.executable, "-c", program, lib, warehouse.name], stdin=subprocess.DEVNULL
+    )
     wait_for_lock(warehouse.name, "transform-fact%")
     other.kill()
     other.wait()
@@ -387,8 +497,14 @@ def term_inside_a_copy_ends_it_and_the_next_try_is_right():
     os.remove(path)
     with open(path, "wb") as file:
         file.write(factline.ndjson([doc.form("f1"), doc.form("f2")]))
-    ended = run("load-staging", "form", "--source", path, database=warehouse.name, ctx=context(try_number=2)).ended(0)
-    equal((ended.result["rows_staged"], warehouse.sql.number("SELECT count(*) FROM staging.form")), (2, 2), "rows")
+    ended = run(
+        "load-staging", "form", "--source", path, database=warehouse.name, ctx=context(try_number=2)
+    ).ended(0)
+    equal(
+        (ended.result["rows_staged"], warehouse.sql.number("SELECT count(*) FROM staging.form")),
+        (2, 2),
+        "rows",
+    )
 
 
 @test
@@ -402,15 +518,27 @@ def term_after_commit_before_the_line_is_answered_by_the_next_try():
             os.write(write, b"x" * 4096)
     except BlockingIOError:
         os.set_blocking(write, True)
-    guest = start("transform-fact", *arguments, database=warehouse.name, stdin="2>/dev/null", closed_output=write)
+    guest = start(
+        "transform-fact",
+        *arguments,
+        database=warehouse.name,
+        stdin="2>/dev/null",
+        closed_output=write,
+    )
     os.close(write)
-    wait_until(lambda: warehouse.sql.value("SELECT state FROM etl.batch") == "complete", "the commit")
+    wait_until(
+        lambda: warehouse.sql.value("SELECT state FROM etl.batch") == "complete", "the commit"
+    )
     guest.signal_group()
     ended = guest.wait(3)
     os.close(read)
     check(ended.status != 0, "a line that nobody has is no success")
-    again = run("transform-fact", *arguments, database=warehouse.name, ctx=context(try_number=2)).ended(0)
-    equal((again.result["status"], again.result["rows_inserted"]), ("already-done", 1), "the next try")
+    again = run(
+        "transform-fact", *arguments, database=warehouse.name, ctx=context(try_number=2)
+    ).ended(0)
+    equal(
+        (again.result["status"], again.result["rows_inserted"]), ("already-done", 1), "the next try"
+    )
 
 
 @for_each(["load-staging", "transform-fact", "app-status-from-fact"])
@@ -426,15 +554,27 @@ def a_killed_guest_leaves_no_backend_and_no_lock(task):
 def a_guest_that_sleeps_through_the_takeover_commits_nothing(task):
     waiting = Waiting(task)
     waiting.guest.signal(signal.SIGSTOP)
-    retry = start(task, *waiting.arguments, database=waiting.warehouse.name, ctx=context(try_number=2))
-    wait_until(lambda: waiting.lock.value(f"""SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-        AND application_name LIKE '{task}%' AND wait_event_type = 'Lock'""") == "1", "one session, the newer one's")
+    retry = start(
+        task, *waiting.arguments, database=waiting.warehouse.name, ctx=context(try_number=2)
+    )
+    wait_until(
+        lambda: waiting.lock.value(
+            f"""SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+        AND application_name LIKE '{task}%' AND wait_event_type = 'Lock'"""
+        )
+        == "1",
+        "one session, the newer one's",
+    )
     waiting.lock.run("ROLLBACK")
     equal(retry.wait().ended(0).result["status"], "done", "the newer try")
     waiting.guest.signal(signal.SIGCONT)
     old = waiting.guest.wait().ended(75, 69)
     no_result(old)
-    equal(waiting.warehouse.sql.value("SELECT failed_status FROM etl.batch"), "", "failure written by the older")
+    equal(
+        waiting.warehouse.sql.value("SELECT failed_status FROM etl.batch"),
+        "",
+        "failure written by the older",
+    )
 
 
 @test
@@ -459,7 +599,9 @@ def an_output_that_is_no_pipe_is_no_orphan(kind):
     else:
         master, output = pty.openpty()
         others.append(os.fdopen(master, "rb", 0))
-    ended = start("transform-fact", *arguments, database=warehouse.name, closed_output=output).wait()
+    ended = start(
+        "transform-fact", *arguments, database=warehouse.name, closed_output=output
+    ).wait()
     os.close(output)
     for other in others:
         other.close()
@@ -470,22 +612,30 @@ def an_output_that_is_no_pipe_is_no_orphan(kind):
 def a_full_disk_under_the_output_is_status_74_and_the_work_is_kept():
     warehouse, arguments = prepared("transform-fact")
     output = os.open("/dev/full", os.O_WRONLY)
-    start("transform-fact", *arguments, database=warehouse.name, closed_output=output).wait().ended(74)
+    start("transform-fact", *arguments, database=warehouse.name, closed_output=output).wait().ended(
+        74
+    )
     os.close(output)
-    again = run("transform-fact", *arguments, database=warehouse.name, ctx=context(try_number=2)).ended(0)
+    again = run(
+        "transform-fact", *arguments, database=warehouse.name, ctx=context(try_number=2)
+    ).ended(0)
     equal(again.result["status"], "already-done", "the next try")
 
 
 @test
 def a_terminated_backend_is_tried_again():
     waiting = Waiting("transform-fact")
-    root().run(f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                    WHERE datname = '{waiting.warehouse.name}' AND application_name LIKE 'transform-fact%'""")
+    root().run(
+        f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = '{waiting.warehouse.name}' AND application_name LIKE
+                        'transform-fact%'"""
+    )
     equal(waiting.guest.wait().ended(69, 75).state, "up_for_retry", "state")
     waiting.next_try()
 
 
 # ---- secrets ----
+
 
 @test
 def a_password_is_in_no_output_argument_or_label():
@@ -493,19 +643,30 @@ def a_password_is_in_no_output_argument_or_label():
     waiting = Waiting("transform-fact", env={"PGPASSWORD": SECRET, "SOURCE_PGPASSWORD": SECRET})
     with open(f"/proc/{waiting.guest.pid}/cmdline", "rb") as file:
         lacks(file.read().decode(), SECRET, "arguments")
-    label = waiting.lock.value("""SELECT string_agg(application_name || query, ' ') FROM pg_stat_activity
-                                   WHERE datname = current_database() AND pid <> pg_backend_pid()""")
+    label = waiting.lock.value(
+        """SELECT string_agg(application_name || query, ' ') FROM pg_stat_activity
+                                   WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+    )
     lacks(label, SECRET, "what the server shows")
     waiting.lock.run("ROLLBACK")
     lacks(waiting.guest.wait().ended(0).output.decode(), SECRET, "output")
-    for env in ({"PGHOST": f"postgresql://u:{SECRET}@nowhere/x"}, {"PGPORT": SECRET}, {"PGSSLMODE": SECRET},
-                {"PGUSER": "factline_no_such_role", "PGPASSWORD": SECRET}):
+    for env in (
+        {"PGHOST": f"postgresql://u:{SECRET}@nowhere/x"},
+        {"PGPORT": SECRET},
+        {"PGSSLMODE": SECRET},
+        {"PGUSER": "factline_no_such_role", "PGPASSWORD": SECRET},
+    ):
         ended = run("batch-status", database=waiting.warehouse.name, env=env)
         check(ended.status != 0, f"{list(env)} is taken")
         lacks(ended.output.decode(), SECRET, f"output with {list(env)}")
     spec = f"postgresql://u:{SECRET}@{os.environ['PGHOST']}/{source.name}?__extra__=1"
-    lacks(run("load-staging", "form", "--source", spec, database=waiting.warehouse.name).ended(64).output.decode(),
-          SECRET, "output with a URI")
+    lacks(
+        run("load-staging", "form", "--source", spec, database=waiting.warehouse.name)
+        .ended(64)
+        .output.decode(),
+        SECRET,
+        "output with a URI",
+    )
     contains(SECRET, "secret", "the word")
 
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make with jobs and Ctrl-C, cron that mails what is printed, a pod's result file, a shell's pipe."""
+"""make with jobs and Ctrl-C, cron that mails what is printed, a pod's result file, a shell's
+    pipe."""
+
 import json
 import os
 import signal
@@ -26,8 +28,16 @@ app-status-%.json: %-transform.json
 \t@$(BIN)/app-status-from-fact $* --run-key make/1 --result-file $@
 .SECONDARY:
 """
-RESULTS = {"form-load.json", "form-transform.json", "app-status-form.json", "synclog-load.json",
-           "synclog-transform.json", "app-status-synclog.json", "user-load.json", "user-transform.json"}
+RESULTS = {
+    "form-load.json",
+    "form-transform.json",
+    "app-status-form.json",
+    "synclog-load.json",
+    "synclog-transform.json",
+    "app-status-synclog.json",
+    "user-load.json",
+    "user-transform.json",
+}
 
 
 class Make:
@@ -46,9 +56,16 @@ class Make:
         env = environment(self.warehouse.name, BIN=factline.BIN)
         for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
             env.pop(name, None)
-        return subprocess.Popen(["make", "--no-print-directory", *arguments], cwd=self.folder, env=env,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                text=True, start_new_session=True)
+        return subprocess.Popen(
+            ["make", "--no-print-directory", *arguments],
+            cwd=self.folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def results(self):
         """The result files that are there, each of which must be whole."""
@@ -56,7 +73,10 @@ class Make:
         for name in names:
             with open(os.path.join(self.folder, name)) as file:
                 text = file.read()
-            check(text.endswith("}\n") and json.loads(text)["schema_version"] == 1, f"{name} holds {text!r}")
+            check(
+                text.endswith("}\n") and json.loads(text)["schema_version"] == 1,
+                f"{name} holds {text!r}",
+            )
         equal(names - RESULTS, set(), "other files")
         return names
 
@@ -76,8 +96,10 @@ def make_runs_the_steps_side_by_side_and_once():
 def ctrl_c_under_make_leaves_no_query_and_no_half_file_and_make_goes_on_there():
     make = Make()
     lock = make.warehouse.session()
-    lock.run("BEGIN; LOCK TABLE warehouse.form_fact, warehouse.synclog_fact, warehouse.user_dim "
-             "IN ACCESS EXCLUSIVE MODE")
+    lock.run(
+        "BEGIN; LOCK TABLE warehouse.form_fact, warehouse.synclog_fact, warehouse.user_dim "
+        "IN ACCESS EXCLUSIVE MODE"
+    )
     first = make.start("-j4")
     for task in ("transform-fact", "transform-dim"):
         wait_for_lock(make.warehouse.name, f"{task}%")
@@ -87,7 +109,10 @@ def ctrl_c_under_make_leaves_no_query_and_no_half_file_and_make_goes_on_there():
     check(first.returncode != 0, "make succeeds")
     wait_until(lambda: backends(make.warehouse.name) == 0, "all queries to be gone", 3)
     check(time.monotonic() - begin < 3.5, f"it took {time.monotonic() - begin:.1f} s")
-    check(not {name for name in make.results() if name.endswith("transform.json")}, "a result of no work")
+    check(
+        not {name for name in make.results() if name.endswith("transform.json")},
+        "a result of no work",
+    )
     lock.run("ROLLBACK")
     second = make.start("-j4")
     said = second.communicate(timeout=60)[0]
@@ -99,10 +124,24 @@ def ctrl_c_under_make_leaves_no_query_and_no_half_file_and_make_goes_on_there():
 def cron(warehouse, command):
     """What cron would mail."""
     env = {name: os.environ[name] for name in ("PGHOST", "PGPORT", "PGUSER") if name in os.environ}
-    env.update(PATH="/usr/bin:/bin", SHELL="/bin/sh", LOGNAME="nobody", HOME="/nonexistent",
-               PGDATABASE=warehouse.name, BIN=factline.BIN)
-    done = subprocess.run(["/bin/sh", "-c", command], env=env, cwd="/", stdin=subprocess.DEVNULL, timeout=60,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    env.update(
+        PATH="/usr/bin:/bin",
+        SHELL="/bin/sh",
+        LOGNAME="nobody",
+        HOME="/nonexistent",
+        PGDATABASE=warehouse.name,
+        BIN=factline.BIN,
+    )
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env=env,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     return done.returncode, done.stdout
 
 
@@ -110,12 +149,16 @@ def cron(warehouse, command):
 def cron_mails_nothing_of_a_success_and_one_line_of_a_failure():
     warehouse = Warehouse()
     path = warehouse.file([doc.form("f1")])
-    script = ('set -e; { "$BIN"/load-staging form --quiet --run-key cron/1 --source %s; '
-              '"$BIN"/transform-fact form --quiet --run-key cron/1; '
-              '"$BIN"/app-status-from-fact form --quiet --run-key cron/1; } >/dev/null; '
-              '"$BIN"/batch-status form --quiet --max-lag 26h >/dev/null')
+    script = (
+        'set -e; { "$BIN"/load-staging form --quiet --run-key cron/1 --source %s; '
+        '"$BIN"/transform-fact form --quiet --run-key cron/1; '
+        '"$BIN"/app-status-from-fact form --quiet --run-key cron/1; } >/dev/null; '
+        '"$BIN"/batch-status form --quiet --max-lag 26h >/dev/null'
+    )
     equal(cron(warehouse, script % path), (0, ""), "status and mail")
-    status, mail = cron(warehouse, (script % "/nonexistent/forms.ndjson").replace("cron/1", "cron/2"))
+    status, mail = cron(
+        warehouse, (script % "/nonexistent/forms.ndjson").replace("cron/1", "cron/2")
+    )
     equal(status, 74, "status of a failure")
     equal(mail.count("\n"), 1, f"lines of {mail!r}")
     contains(mail, "load-staging: error: ", "mail")
@@ -125,7 +168,10 @@ def cron_mails_nothing_of_a_success_and_one_line_of_a_failure():
 def a_shell_s_pipe_hands_the_batch_on_and_stops_where_it_must():
     warehouse = Warehouse()
     path = warehouse.file([doc.form("f1")])
-    pipe = '"$BIN"/load-staging form --quiet --source %s | "$BIN"/transform-fact form --quiet --batch-id -'
+    pipe = (
+        '"$BIN"/load-staging form --quiet --source %s'
+        ' | "$BIN"/transform-fact form --quiet --batch-id -'
+    )
     status, said = cron(warehouse, pipe % path)
     equal((status, json.loads(said)["rows_inserted"]), (0, 1), "the pipe")
     status, said = cron(warehouse, pipe % "/nonexistent/forms.ndjson")
@@ -139,7 +185,9 @@ def a_pod_s_result_file_is_the_line_or_is_not_there():
     os.mkdir(folder)
     result = os.path.join(folder, "return.json")
     path = warehouse.file([doc.form("f1")])
-    run = warehouse.run("load-staging", "form", "--source", path, "--run-key", "dag/run", "--result-file", result)
+    run = warehouse.run(
+        "load-staging", "form", "--source", path, "--run-key", "dag/run", "--result-file", result
+    )
     with open(result) as file:
         equal(file.read(), run.stdout, "the file")
     equal(os.listdir(folder), ["return.json"], "files")
@@ -148,15 +196,25 @@ def a_pod_s_result_file_is_the_line_or_is_not_there():
     lock = warehouse.session()
     lock.run("BEGIN; LOCK TABLE warehouse.form_fact IN ACCESS EXCLUSIVE MODE")
     for number in (signal.SIGTERM, signal.SIGKILL):
-        pod = warehouse.start("transform-fact", "form", "--run-key", "dag/run", "--result-file", result)
+        pod = warehouse.start(
+            "transform-fact", "form", "--run-key", "dag/run", "--result-file", result
+        )
         wait_for_lock(warehouse.name, "transform-fact%")
         pod.signal(number)
         equal(pod.wait(5).status, -number, "status")
         equal(os.listdir(folder), [], f"files after {number.name}")
-        wait_until(lambda: backends(warehouse.name, "transform-fact%") == 0, "the query to be gone", 5)
+        wait_until(
+            lambda: backends(warehouse.name, "transform-fact%") == 0, "the query to be gone", 5
+        )
     lock.run("ROLLBACK")
-    empty = run_task("app-status-from-fact", "synclog", "--skip-if-empty", "--result-file", result,
-                     database=warehouse.name).ended(99)
+    empty = run_task(
+        "app-status-from-fact",
+        "synclog",
+        "--skip-if-empty",
+        "--result-file",
+        result,
+        database=warehouse.name,
+    ).ended(99)
     check(not os.path.exists(result), f"a skip left a file, and said {empty.stdout!r}")
 
 
@@ -166,7 +224,7 @@ def the_systemd_example_is_a_unit():
     with open(os.path.join(factline.TREE, "ci", "factline-form.service")) as file:
         lines = [line.strip() for line in file if line.startswith("ExecStart=")]
     for line in lines:
-        program, *arguments = line[len("ExecStart="):].split()
+        program, *arguments = line[len("ExecStart=") :].split()
         task = os.path.basename(program)
         known = run_task(task, "--help").ended(0).stdout
         for argument in arguments:

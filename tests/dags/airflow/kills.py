@@ -5,6 +5,7 @@ Every case: transform_form waits for a lock that the test holds, the task is end
 query must be gone from the server within ten seconds, and when the lock is free, the next try must
 succeed with each form there once.
 """
+
 import json
 import os
 import signal
@@ -54,7 +55,9 @@ def new_forms():
 
 def trigger(dag, number):
     run = f"run-{number}"
-    world().airflow("dags", "trigger", "-r", run, "-e" if world().version == "2" else "-l", day(number), dag)
+    world().airflow(
+        "dags", "trigger", "-r", run, "-e" if world().version == "2" else "-l", day(number), dag
+    )
     return run
 
 
@@ -93,8 +96,11 @@ class Waiting:
         self.first = self.backend()
         thread = threading.Thread(target=action)
         thread.start()
-        wait_until(lambda: world().tasks(self.dag, self.run)["transform_form"][0] != "running",
-                   "Airflow to know", 60)
+        wait_until(
+            lambda: world().tasks(self.dag, self.run)["transform_form"][0] != "running",
+            "Airflow to know",
+            60,
+        )
         took = self.gone(time.monotonic())
         thread.join()
         return took
@@ -116,9 +122,18 @@ class Waiting:
             facts = session.tuples("""SELECT count(*) AS rows, count(DISTINCT form_id) AS forms
                                         FROM warehouse.form_fact""")[0]
             equal(facts, (5 * _run[0], 5 * _run[0]), "forms, and distinct ones")
-            equal(session.number("SELECT count(*) FROM etl.batch WHERE state IN ('open', 'staged', 'failed')"),
-                  0, "batches that are not complete")
-            equal(session.value(f"SELECT state FROM etl.batch WHERE id = {batch}"), "complete", "the batch")
+            equal(
+                session.number(
+                    "SELECT count(*) FROM etl.batch WHERE state IN ('open', 'staged', 'failed')"
+                ),
+                0,
+                "batches that are not complete",
+            )
+            equal(
+                session.value(f"SELECT state FROM etl.batch WHERE id = {batch}"),
+                "complete",
+                "the batch",
+            )
         finally:
             session.close()
         wait_until(lambda: backends(world().warehouse) == 0, "all sessions to be gone", 10)
@@ -137,8 +152,17 @@ def processes(name):
             with open(f"/proc/{pid}/environ", "rb") as file:
                 environ = file.read()
             if world().marks.encode() in environ:
-                found.append((int(pid), [word.decode() for word in command[:-1]],
-                              dict(item.split("=", 1) for item in environ.decode().split("\0") if "=" in item)))
+                found.append(
+                    (
+                        int(pid),
+                        [word.decode() for word in command[:-1]],
+                        dict(
+                            item.split("=", 1)
+                            for item in environ.decode().split("\0")
+                            if "=" in item
+                        ),
+                    )
+                )
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
     return found
@@ -195,8 +219,14 @@ def a_task_runner_that_is_killed():
 def a_second_copy_of_the_same_try():
     waiting = Waiting()
     [(_, command, environ)] = processes("transform-fact")
-    twin = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True)
+    twin = subprocess.Popen(
+        command,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     try:
         state = waiting.finish()
         said = twin.communicate(timeout=90)[0]
@@ -205,7 +235,9 @@ def a_second_copy_of_the_same_try():
     check(twin.returncode in (0, 75), f"the copy ended with {twin.returncode}: {said[-500:]}")
     how = json.loads(said.splitlines()[-1])["status"] if twin.returncode == 0 else "75"
     check(how in ("already-done", "75"), f"the copy says {how}")
-    note("two copies at once", "one works, the other already-done or 75", f"{state[0]}; copy: {how}")
+    note(
+        "two copies at once", "one works, the other already-done or 75", f"{state[0]}; copy: {how}"
+    )
 
 
 @test
@@ -217,7 +249,11 @@ def any_task_that_is_cleared_and_run_again():
         before = world().xcoms("case_form", run)
         tries = world().tasks("case_form", run)[task][1]
         world().clear("case_form", run, day(number), task)
-        wait_until(lambda: world().tasks("case_form", run)[task] == ("success", tries + 1), f"{task} again", 90)
+        wait_until(
+            lambda: world().tasks("case_form", run)[task] == ("success", tries + 1),
+            f"{task} again",
+            90,
+        )
         after = world().xcoms("case_form", run)
         equal(after[task]["status"], "already-done", f"status of {task}")
         for results in (before, after):
@@ -228,14 +264,18 @@ def any_task_that_is_cleared_and_run_again():
 
 @test
 def a_worker_that_is_asked_to_end():
-    """TERM to the scheduler, whose executor runs the tasks; what it does with them is its affair."""
+    """TERM to the scheduler, whose executor runs the tasks; what it does with them is its
+        affair."""
     waiting = Waiting()
     world().stop()
     left = backends(world().warehouse, "transform-fact%")
     world().start()
     state = waiting.finish(240)
-    note("TERM to scheduler and worker, new start", "no row lost or twice; success",
-         f"{'query waits on' if left else 'query gone'}; then {state[0]}, try {state[1]}")
+    note(
+        "TERM to scheduler and worker, new start",
+        "no row lost or twice; success",
+        f"{'query waits on' if left else 'query gone'}; then {state[0]}, try {state[1]}",
+    )
 
 
 @test
@@ -245,8 +285,17 @@ def an_update_of_the_facts_wakes_its_app_status_and_no_other():
                     ('commcare_form', 'commcare_app_status_form', 'commcare_app_status_synclog')""")
 
     def woken(name):
-        return world().ask(f"""SELECT run_id, state FROM dag_run WHERE dag_id = 'commcare_app_status_{name}'
-                                  AND run_id ~ '^(dataset|asset)_triggered'""")
-    wait_until(lambda: [run for run in woken("form") if run["state"] == "success"], "a woken run", 180)
+        return world().ask(
+            f"""SELECT run_id, state FROM dag_run WHERE dag_id = 'commcare_app_status_{name}'
+                                  AND run_id ~ '^(dataset|asset)_triggered'"""
+        )
+
+    wait_until(
+        lambda: [run for run in woken("form") if run["state"] == "success"], "a woken run", 180
+    )
     equal(woken("synclog"), [], "runs of commcare_app_status_synclog by event")
-    note("commcare_form succeeds", "wakes app_status_form only", woken("form")[0]["run_id"].split("__")[0])
+    note(
+        "commcare_form succeeds",
+        "wakes app_status_form only",
+        woken("form")[0]["run_id"].split("__")[0],
+    )

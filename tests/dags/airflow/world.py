@@ -3,6 +3,7 @@
 
 Airflow's own database is one of the scratch server, so that tests can ask it.
 """
+
 import atexit
 import json
 import os
@@ -24,15 +25,40 @@ from factline import Session, root, run_task  # noqa: E402
 from harness import fail, wait_until  # noqa: E402
 
 SECRET = "tell-tale/@ %2Bsecret"
-SOURCES = {"commcare_form_1": "form_1", "commcare_form_2": "form_2", "commcare_synclog": "synclog",
-           "commcare_main": "main"}
-DAGS = ["commcare_dims", "commcare_form", "commcare_synclog", "commcare_app_status_form",
-        "commcare_app_status_synclog", "commcare_freshness", "commcare_upkeep"]
+SOURCES = {
+    "commcare_form_1": "form_1",
+    "commcare_form_2": "form_2",
+    "commcare_synclog": "synclog",
+    "commcare_main": "main",
+}
+DAGS = [
+    "commcare_dims",
+    "commcare_form",
+    "commcare_synclog",
+    "commcare_app_status_form",
+    "commcare_app_status_synclog",
+    "commcare_freshness",
+    "commcare_upkeep",
+]
 
 
 def psql_file(database, path):
-    done = subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-v", "reader=postgres", "-d", database,
-                           "-f", path], capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            "psql",
+            "-Xq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-v",
+            "reader=postgres",
+            "-d",
+            database,
+            "-f",
+            path,
+        ],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode != 0:
         fail(f"{path}: {done.stderr[-500:]}")
 
@@ -43,14 +69,24 @@ class Sample:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="factline-sample-")
         atexit.register(shutil.rmtree, self.folder, True)
-        subprocess.run([sys.executable, os.path.join(TREE, "tests/sample/commcare/generate.py"), "installation",
-                        self.folder], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [
+                sys.executable,
+                os.path.join(TREE, "tests/sample/commcare/generate.py"),
+                "installation",
+                self.folder,
+            ],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
         self.documents = os.path.join(self.folder, "history")
         self.databases = {}
         for name in SOURCES.values():
             self.databases[name] = make_database(name)
             schema = name.split("_")[0] + ".sql"
-            psql_file(self.databases[name], os.path.join(TREE, "tests/sample/commcare/schema", schema))
+            psql_file(
+                self.databases[name], os.path.join(TREE, "tests/sample/commcare/schema", schema)
+            )
             psql_file(self.databases[name], os.path.join(self.folder, "history", name + ".sql"))
 
     def last_submissions(self):
@@ -104,8 +140,9 @@ class Airflow:
         self.home = tempfile.mkdtemp(prefix=f"factline-airflow{version}-")
         atexit.register(shutil.rmtree, self.home, True)
         self.dags = os.path.join(self.home, "dags")
-        shutil.copytree(os.path.join(TREE, "dags"), self.dags,
-                        ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            os.path.join(TREE, "dags"), self.dags, ignore=shutil.ignore_patterns("__pycache__")
+        )
         for name in os.listdir(os.path.join(HERE, "dags")):
             shutil.copy(os.path.join(HERE, "dags", name), self.dags)
         self.programs = os.path.join(self.home, "programs")
@@ -126,39 +163,61 @@ class Airflow:
     # ---- set-up ----
 
     def connection(self, database):
-        return json.dumps({"conn_type": "postgres", "host": os.environ["PGHOST"], "login": "postgres",
-                           "password": SECRET, "schema": database, "port": int(os.environ.get("PGPORT", "5432")),
-                           "extra": {"sslmode": "prefer"}})
+        return json.dumps(
+            {
+                "conn_type": "postgres",
+                "host": os.environ["PGHOST"],
+                "login": "postgres",
+                "password": SECRET,
+                "schema": database,
+                "port": int(os.environ.get("PGPORT", "5432")),
+                "extra": {"sslmode": "prefer"},
+            }
+        )
 
     def _environment(self):
         """The caller's is left out, so that PG* come to a step through Airflow or not at all."""
         socket = os.environ["PGHOST"]
-        env = {name: os.environ[name] for name in ("LC_ALL", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
-               if name in os.environ}
+        env = {
+            name: os.environ[name]
+            for name in ("LC_ALL", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
+            if name in os.environ
+        }
         url = f"postgresql+psycopg2://postgres@/{self.metadata}?host={socket}"
-        env.update({
-            "PATH": self.bin + ":/usr/local/bin:/usr/bin:/bin", "HOME": self.home, "AIRFLOW_HOME": self.home,
-            "AIRFLOW__CORE__DAGS_FOLDER": self.dags, "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor", "AIRFLOW__CORE__PARALLELISM": "4",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": url.replace("psycopg2", "asyncpg"),
-            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1", "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
-            "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "3600", "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
-            "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "1",
-            "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "10",
-            "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-            "AIRFLOW__API_AUTH__JWT_SECRET": "a-secret-of-tests-that-is-long-enough-for-everybody-0123456789",
-            "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True", "SCARF_ANALYTICS": "false",
-            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-            "AIRFLOW_CONN_WAREHOUSE": self.connection(self.warehouse),
-            "FACTLINE_BIN": self.programs, "FACTLINE_RETRY_SECONDS": "1", "FACTLINE_MARKS": self.marks,
-            "COMMCARE_FORM_CONNECTIONS": "commcare_form_1 commcare_form_2",
-            "COMMCARE_DOCUMENTS": self.sample.documents,
-        })
+        env.update(
+            {
+                "PATH": self.bin + ":/usr/local/bin:/usr/bin:/bin",
+                "HOME": self.home,
+                "AIRFLOW_HOME": self.home,
+                "AIRFLOW__CORE__DAGS_FOLDER": self.dags,
+                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+                "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+                "AIRFLOW__CORE__PARALLELISM": "4",
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": url.replace("psycopg2", "asyncpg"),
+                "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+                "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
+                "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "3600",
+                "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+                "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "1",
+                "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "10",
+                "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
+                "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
+                "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+                "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+                "AIRFLOW__API_AUTH__JWT_SECRET": "a-secret-of-tests-" + "0123456789" * 5,
+                "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",
+                "SCARF_ANALYTICS": "false",
+                "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+                "AIRFLOW_CONN_WAREHOUSE": self.connection(self.warehouse),
+                "FACTLINE_BIN": self.programs,
+                "FACTLINE_RETRY_SECONDS": "1",
+                "FACTLINE_MARKS": self.marks,
+                "COMMCARE_FORM_CONNECTIONS": "commcare_form_1 commcare_form_2",
+                "COMMCARE_DOCUMENTS": self.sample.documents,
+            }
+        )
         for connection, name in SOURCES.items():
             env["AIRFLOW_CONN_" + connection.upper()] = self.connection(self.sample.databases[name])
         return env
@@ -166,8 +225,16 @@ class Airflow:
     # ---- commands ----
 
     def run(self, *command, expect=0, seconds=240, **env):
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              stdin=subprocess.DEVNULL, timeout=seconds, cwd=self.home, env={**self.env, **env})
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=seconds,
+            cwd=self.home,
+            env={**self.env, **env},
+        )
         if expect is not None and done.returncode != expect:
             fail(f"{' '.join(command)}: status {done.returncode}; it ends {done.stdout[-3000:]!r}")
         return done.stdout
@@ -204,8 +271,11 @@ class Airflow:
         return {row["task_id"]: (row["state"], row["try_number"]) for row in rows}
 
     def _run(self, dag, run):
-        return f"'{run}'" if run else \
-            f"(SELECT run_id FROM dag_run WHERE dag_id = '{dag}' ORDER BY id DESC LIMIT 1)"
+        return (
+            f"'{run}'"
+            if run
+            else f"(SELECT run_id FROM dag_run WHERE dag_id = '{dag}' ORDER BY id DESC LIMIT 1)"
+        )
 
     def xcoms(self, dag, run=None):
         """task -> result of a DAG run."""
@@ -221,17 +291,33 @@ class Airflow:
         parts = [["scheduler"]]
         if self.version != "2":
             port = str(20000 + os.getpid() % 20000)
-            self.env.update({
-                "AIRFLOW__API__PORT": port, "AIRFLOW__API__HOST": "127.0.0.1",
-                "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-            })
-            parts = [["api-server", "--port", port, "--host", "127.0.0.1", "--workers", "1"], ["dag-processor"],
-                     ["scheduler"]]
+            self.env.update(
+                {
+                    "AIRFLOW__API__PORT": port,
+                    "AIRFLOW__API__HOST": "127.0.0.1",
+                    "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": (
+                        f"http://127.0.0.1:{port}/execution/"
+                    ),
+                }
+            )
+            parts = [
+                ["api-server", "--port", port, "--host", "127.0.0.1", "--workers", "1"],
+                ["dag-processor"],
+                ["scheduler"],
+            ]
         for part in parts:
             log = open(os.path.join(self.home, part[0] + ".log"), "wb")
-            self.processes.append(subprocess.Popen(
-                [os.path.join(self.bin, "airflow"), *part], stdout=log, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL, cwd=self.home, env=self.env, start_new_session=True))
+            self.processes.append(
+                subprocess.Popen(
+                    [os.path.join(self.bin, "airflow"), *part],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                    cwd=self.home,
+                    env=self.env,
+                    start_new_session=True,
+                )
+            )
             log.close()
         if self not in _running:
             _running.append(self)
@@ -262,24 +348,36 @@ class Airflow:
             self.tell(f"""UPDATE task_instance SET state = 'failed'
                            WHERE dag_id = '{dag}' AND run_id = '{run}' AND task_id = '{task}'""")
         else:
-            self.rest("PATCH", f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}",
-                      {"new_state": "failed"})
+            self.rest(
+                "PATCH", f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}", {"new_state": "failed"}
+            )
 
     def clear(self, dag, run, day, task):
         if self.version == "2":
             self.airflow("tasks", "clear", "-y", "-t", f"^{task}$", "-s", day, "-e", day, dag)
         else:  # the command of 3.3.2 finds the task and leaves it as it is
-            self.rest("POST", f"/dags/{dag}/clearTaskInstances",
-                      {"dry_run": False, "dag_run_id": run, "task_ids": [task], "only_failed": False,
-                       "reset_dag_runs": True})
+            self.rest(
+                "POST",
+                f"/dags/{dag}/clearTaskInstances",
+                {
+                    "dry_run": False,
+                    "dag_run_id": run,
+                    "task_ids": [task],
+                    "only_failed": False,
+                    "reset_dag_runs": True,
+                },
+            )
 
     def rest(self, method, path, body):
         base = f"http://127.0.0.1:{self.env['AIRFLOW__API__PORT']}"
         with urllib.request.urlopen(base + "/auth/token", timeout=60) as answer:
             token = json.load(answer)["access_token"]
         request = urllib.request.Request(
-            base + "/api/v2" + path, method=method, data=json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+            base + "/api/v2" + path,
+            method=method,
+            data=json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.load(answer)
@@ -293,6 +391,7 @@ class Airflow:
         def arrived():
             seen[:] = [self.tasks(dag, run).get(task, (None, 0))]
             return seen[0][0] in wanted and seen[0]
+
         begin = time.monotonic()
         while time.monotonic() - begin < seconds:
             if arrived():
@@ -312,7 +411,9 @@ def note(case, expected, seen):
 
 
 def print_table(title):
-    widths = [max(len(str(row[i])) for row in _table + [("case", "expected", "seen")]) for i in range(3)]
+    widths = [
+        max(len(str(row[i])) for row in _table + [("case", "expected", "seen")]) for i in range(3)
+    ]
     print(f"\n# {title}")
     for row in [("case", "expected", "seen"), *_table]:
         print("# " + "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
