@@ -112,9 +112,12 @@ def step(task_id, command, env=None, **more):
         "output_processor": json.loads,
     }
     settings.update(more)
+    # Where its standard input is a socket, as under 3.x, bash takes itself for a remote shell and
+    # reads ~/.bashrc, which may print, wait or set anything; at the second level it does not.
+    surroundings = {"SHLVL": "1", **pg_environment(WAREHOUSE), **(env or {})}
     return FactlineOperator(
         task_id=task_id, bash_command=f"exec {PROGRAM}{command} </dev/null", append_env=True,
-        env={**pg_environment(WAREHOUSE), **(env or {})}, **settings)
+        env=surroundings, **settings)
 
 
 # ---- where records come from: (arguments, environment) of load-staging ----

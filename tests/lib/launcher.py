@@ -118,6 +118,7 @@ class Guest:
         whole_env=None,
         before=None,
         closed_output=None,
+        shell_level="1",
     ):
         self.folder = tempfile.mkdtemp(prefix="airflowtmp")
         self.supervisor, theirs = socket.socketpair()
@@ -128,7 +129,9 @@ class Guest:
             if whole_env is not None
             else factline.environment(database, FACTLINE_BIN=factline.BIN, **(env or {}))
         )
-        environment = {**environment, **(context() if ctx is None else ctx)}
+        # SHLVL as the DAGs set it, so that bash does not read ~/.bashrc.
+        context_of = context() if ctx is None else ctx
+        environment = {**environment, "SHLVL": shell_level, **context_of}
         self.begin = time.monotonic()
         self.process = subprocess.Popen(
             ["bash", "-c", command],

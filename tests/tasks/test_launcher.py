@@ -170,6 +170,19 @@ def a_stub_that_reads_standard_input_takes_the_protocol():
     check(ended.stdin[0] != launcher.PROTOCOL, "the bytes are still there")
 
 
+@test
+def a_stub_s_shell_reads_its_bashrc_unless_it_is_told_that_it_is_not_the_first():
+    """Its standard input is a socket, so bash takes itself for a remote shell."""
+    home = factline.new_folder()
+    with open(os.path.join(home, ".bashrc"), "w") as file:
+        file.write("echo of-the-bashrc\n")
+    for level, lines in (("0", ["of-the-bashrc", "{}"]), ("1", ["{}"])):
+        ended = Guest("echo '{}'", env={"HOME": home}, shell_level=level).wait()
+        equal(ended.lines, lines, f"output at level {level}")
+    with open(launcher.DAGS) as file:
+        contains(file.read(), '"SHLVL": "1"', "the environment that the DAGs give")
+
+
 # ---- the output ----
 
 
@@ -458,9 +471,10 @@ def term_while_connecting_ends_it():
     silent.bind(os.path.join(folder, ".s.PGSQL.5432"))
     silent.listen(5)
     guest = start("transform-fact", "form", database="x", env={"PGHOST": folder, "PGPORT": "5432"})
-    silent.accept()
+    accepted, _ = silent.accept()
     guest.signal_group()
     ended = guest.wait(3)
+    accepted.close()
     silent.close()
     equal(ended.status, -signal.SIGTERM, "status")
     no_result(ended)
