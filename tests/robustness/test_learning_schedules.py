@@ -143,7 +143,7 @@ class Schedule:
                       data.is_completed, data.is_estimated
                  FROM warehouse.enrollment_data AS data
                  JOIN warehouse.learning_context_dim AS context ON context.id = data.context_id""")
-        same_rows([tuple(float(value) if type(value) in (int, float) and place in (3, 4) else value
+        same_rows([tuple(round(float(value), 9) if type(value) in (int, float) and place in (3, 4) else value
                          for place, value in enumerate(row)) for row in seen], self.expected(), "rows")
         self.rows = len(seen)
 
@@ -206,7 +206,7 @@ class Schedule:
             total[1] += possible
         counted = [total for total in sections.values() if total[1] > 0]
         worked = sum(1 for total in counted if total[0] > 0)
-        return (round(float(sum(total[0] for total in sections.values())), 12),
+        return (round(float(sum(total[0] for total in sections.values())), 9),
                 float(sum(total[1] for total in sections.values())), worked, len(counted),
                 worked > 0 and worked == len(counted), is_estimated)
 
