@@ -261,6 +261,8 @@ check:
 	@$(SCRATCH) $(RUN_TESTS) --tally $(TALLY) --database $(call server_tests,release) \
 	    $(ROBUSTNESS)
 	@$(SCRATCH) $(RUN_TESTS) --tally $(TALLY) --database --variant asan $(call server_tests,asan)
+	+@$(RUN_TESTS) --tally $(TALLY) --command "install airflow" $(SUBMAKE) airflow
+	@$(SCRATCH) $(RUN_TESTS) --tally $(TALLY) --database $(AIRFLOW_TESTS)
 	@find build/coverage -name '*.gcda' -delete
 	@$(RUN_TESTS) --tally $(TALLY) --variant coverage $(call unit_tests,coverage)
 	@$(SCRATCH) $(RUN_TESTS) --tally $(TALLY) --database --variant coverage $(call server_tests,coverage)

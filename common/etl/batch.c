@@ -347,7 +347,7 @@ void batch_report(struct result *result, const struct batch *batch, const char *
     result_set_text(result, "batch_id", batch->id_text);
     result_set_text(result, "status", status);
     result_set_int(result, "attempt", batch->attempt);
-    if (batch->until != 0) {
+    if (batch->id != 0) {
         result_set_time(result, "since", batch->since);
         result_set_time(result, "until", batch->until);
     } else {

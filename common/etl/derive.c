@@ -178,10 +178,12 @@ static bool open_own(struct db *db, const struct derivation *derivation, char *r
         return false;
     int64_t clock = db_rows_time(rows, 0, "clock");
     db_rows_free(rows);
+    int64_t generation = batch->generation + 1; /* 1, or that after the one which --force repeats */
+    batch_release(batch);
     batch->workflow = mem_strdup(derivation->workflow);
     batch->run_key = mem_strdup(run_key);
     batch->fingerprint = mem_strdup(fingerprint);
-    batch->generation = 1;
+    batch->generation = generation;
     batch->is_backfill = options->is_range;
     batch->since = work->count > 0 ? work->since : CLOCK_BEGINNING;
     batch->until = work->count > 0 ? work->until : clock;
@@ -220,9 +222,10 @@ static bool run_steps(struct db *db, const struct derivation *derivation,
         return false;
     if (!batch_find(db, derivation->workflow, id, *run_key, batch, err))
         return false;
-    if (batch->state == BATCH_COMPLETE)
+    bool is_repeated = batch->state == BATCH_COMPLETE && task_common()->force;
+    if (batch->state == BATCH_COMPLETE && !is_repeated)
         return batch_earlier_result(db, batch, task_name(), result, &is_done, err);
-    if (batch->id != 0 && strcmp(batch->fingerprint, fingerprint) != 0)
+    if (batch->id != 0 && !is_repeated && strcmp(batch->fingerprint, fingerprint) != 0)
         return error_set(
             err, STATUS_USAGE,
             "batch \"%s\" of this run key was opened for other batches; pass --run-key",
@@ -238,9 +241,11 @@ static bool run_steps(struct db *db, const struct derivation *derivation,
         free(batches);
         return ok && report(batch, derivation, "nothing-to-do", work, counts, started, result);
     }
-    if (batch->id == 0) {
+    if (batch->id == 0 || is_repeated) {
         if (is_idle(work, options))
             return report(batch, derivation, "nothing-to-do", work, counts, started, result);
+        if (is_repeated && !*run_key)
+            *run_key = mem_strdup(batch->run_key);
         if (!open_own(db, derivation, *run_key, fingerprint, options, work, batch, err))
             return false;
     }

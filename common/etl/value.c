@@ -148,16 +148,38 @@ const char *value_read_time(struct value *value, struct value_buffer *buffer)
 
 /* Plain columns -------------------------------------------------------- */
 
+static size_t count_digits(const char *text, size_t length)
+{
+    size_t count = 0;
+    while (count < length && text[count] >= '0' && text[count] <= '9')
+        count++;
+    return count;
+}
+
+/* Digits with a sign, a point, an exponent of two digits: no more, since 1e400 would be four
+ * hundred digits in the warehouse. */
 static bool is_decimal(const char *text, size_t length)
 {
-    size_t i = 0, digits = 0;
+    size_t i = 0, digits, exponent;
     if (i < length && (text[i] == '-' || text[i] == '+'))
         i++;
-    for (; i < length && text[i] >= '0' && text[i] <= '9'; i++)
-        digits++;
-    if (i < length && text[i] == '.')
-        for (i++; i < length && text[i] >= '0' && text[i] <= '9'; i++)
-            digits++;
+    digits = count_digits(text + i, length - i);
+    i += digits;
+    if (i < length && text[i] == '.') {
+        i++;
+        exponent = count_digits(text + i, length - i);
+        digits += exponent;
+        i += exponent;
+    }
+    if (digits > 0 && i < length && (text[i] == 'e' || text[i] == 'E')) {
+        i++;
+        if (i < length && (text[i] == '-' || text[i] == '+'))
+            i++;
+        exponent = count_digits(text + i, length - i);
+        if (exponent < 1 || exponent > 2)
+            return false;
+        i += exponent;
+    }
     return digits > 0 && i == length;
 }
 

@@ -27,10 +27,12 @@ static const char warehouse_session[] =
     SESSION " pg_catalog.set_config('statement_timeout', '6h', false),"
             " pg_catalog.set_config('idle_in_transaction_session_timeout', '1h', false)";
 
-/* A large shard may be read all day, and waits in its snapshot while its rows are stored. */
+/* A large shard may be read all day, and waits in its snapshot while its rows are stored. One
+ * process reads it: gathering rows of several workers costs a COPY more than it brings. */
 static const char source_session[] =
     SESSION " pg_catalog.set_config('statement_timeout', '24h', false),"
             " pg_catalog.set_config('idle_in_transaction_session_timeout', '24h', false),"
+            " pg_catalog.set_config('max_parallel_workers_per_gather', '0', false),"
             " pg_catalog.set_config('default_transaction_read_only', 'on', false)";
 
 /* ---- life cycle ---- */

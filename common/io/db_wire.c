@@ -14,6 +14,9 @@
 #define COPY_END_TIME (CLOCK_SECOND / 2)
 #define CANCEL_TIME (2 * CLOCK_SECOND)
 
+/* How often a statement that runs long gives a sign of life to the log. */
+#define HEARTBEAT_MS 30000
+
 const char *db_kind(const struct db *db)
 {
     return db->is_source ? "source" : "warehouse";
@@ -62,13 +65,18 @@ static bool flush(struct db *db, struct error *err)
     return true;
 }
 
-static bool receive(struct db *db, PGresult **result, struct error *err)
+static bool receive(struct db *db, const char *name, PGresult **result, struct error *err)
 {
+    int64_t started = clock_monotonic();
+    short revents;
     if (!flush(db, err))
         return false;
     while (PQisBusy(db->conn)) {
-        if (!db_wait(db, POLLIN, -1, NULL, err))
+        if (!db_wait(db, POLLIN, HEARTBEAT_MS, &revents, err))
             return false;
+        if (!revents)
+            log_event(LOG_INFO, "waiting", "sql=%s ms=%lld", name,
+                      (long long)(clock_monotonic() - started) / 1000);
         if (!PQconsumeInput(db->conn))
             break; /* PQgetResult now says why */
     }
@@ -92,7 +100,7 @@ PGresult *db_answer(struct db *db, const char *kind, const char *name, struct er
 {
     PGresult *kept = NULL, *next;
     for (;;) {
-        if (!receive(db, &next, err)) {
+        if (!receive(db, name, &next, err)) {
             PQclear(kept);
             return NULL;
         }

@@ -4,6 +4,7 @@
 Needs a scratch server named by PG* (a superuser) and the executables in $FACTLINE_BIN, else in
 build/bin. Databases made here are dropped after the test that made them.
 """
+
 import atexit
 import json
 import os
@@ -18,18 +19,45 @@ from harness import check, equal, fail, wait_until
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("FACTLINE_BIN") or os.path.join(TREE, "build", "bin")
 
-RESULT_HEAD = ["schema_version", "step", "workflow", "batch_id", "status", "attempt", "since", "until",
-               "seconds"]
+RESULT_HEAD = [
+    "schema_version",
+    "step",
+    "workflow",
+    "batch_id",
+    "status",
+    "attempt",
+    "since",
+    "until",
+    "seconds",
+]
 TRANSFORM_SUM = ["rows_inserted", "rows_updated", "rows_unchanged", "rows_duplicate", "rows_older"]
 RESULT_COUNTS = {
-    "load-staging": ["rows_read", "rows_staged", "rows_rejected", "rows_skipped", "bytes_read",
-                     "behind_seconds"],
+    "load-staging": [
+        "rows_read",
+        "rows_staged",
+        "rows_rejected",
+        "rows_skipped",
+        "bytes_read",
+        "behind_seconds",
+    ],
     "transform-dim": ["rows_staged"] + TRANSFORM_SUM + ["members_inferred"],
     "transform-fact": ["rows_staged"] + TRANSFORM_SUM + ["members_inferred"],
-    "app-status-from-fact": ["batches", "keys_touched", "rows_inserted", "rows_updated", "rows_deleted",
-                             "rows_unchanged"],
-    "verify-app-status": ["rows_checked", "rows_missing", "rows_extra", "rows_different", "rows_pending",
-                          "rows_repaired"],
+    "app-status-from-fact": [
+        "batches",
+        "keys_touched",
+        "rows_inserted",
+        "rows_updated",
+        "rows_deleted",
+        "rows_unchanged",
+    ],
+    "verify-app-status": [
+        "rows_checked",
+        "rows_missing",
+        "rows_extra",
+        "rows_different",
+        "rows_pending",
+        "rows_repaired",
+    ],
     "migrate-warehouse": ["migrations_applied"],
     "clear-staging": ["rows_deleted"],
 }
@@ -41,10 +69,14 @@ class SqlError(Exception):
 
 # ---- psql ----
 
+
 def environment(database=None, **more):
     """What a task gets: the caller's environment without leftovers of other tools."""
-    env = {name: value for name, value in os.environ.items()
-           if not name.startswith(("AIRFLOW_", "SOURCE_")) and name not in ("PGDATABASE", "PGOPTIONS")}
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW_", "SOURCE_")) and name not in ("PGDATABASE", "PGOPTIONS")
+    }
     if database:
         env["PGDATABASE"] = database
     env.update({name: str(value) for name, value in more.items() if value is not None})
@@ -54,21 +86,29 @@ def environment(database=None, **more):
 
 
 class Session:
-    """A psql that stays: statements in one server session, so that it can hold a transaction open."""
+    """A psql that stays: one server session, so that it can hold a transaction open."""
 
     def __init__(self, database, user=None):
         env = environment(database, PGTZ="UTC", PGCLIENTENCODING="UTF8")
         if user:
             env["PGUSER"] = user
-        self.process = subprocess.Popen(["psql", "-XAtq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, env=env, encoding="utf-8")
+        self.process = subprocess.Popen(
+            ["psql", "-XAtq"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=env,
+            encoding="utf-8",
+        )
         self.count = 0
         _sessions.append(self)
 
     def start(self, sql):
         """Sends statements without waiting; finish() gives what they said."""
         self.count += 1
-        self.process.stdin.write(f"{sql.rstrip().rstrip(';')}\n;\n\\echo end-of-answer {self.count}\n")
+        self.process.stdin.write(
+            f"{sql.rstrip().rstrip(';')}\n;\n\\echo end-of-answer" f" {self.count}\n"
+        )
         self.process.stdin.flush()
 
     def finish(self):
@@ -97,8 +137,14 @@ class Session:
 
     def rows(self, sql):
         """The rows of a SELECT as dicts; times as ISO text in UTC."""
-        return json.loads("\n".join(self.run(
-            f"SELECT coalesce(json_agg(row_to_json(q)), '[]') FROM ({sql.rstrip().rstrip(';')}) AS q")))
+        return json.loads(
+            "\n".join(
+                self.run(
+                    "SELECT coalesce(json_agg(row_to_json(q)), '[]') FROM"
+                    f" ({sql.rstrip().rstrip(';')}) AS q"
+                )
+            )
+        )
 
     def tuples(self, sql):
         return [tuple(row.values()) for row in self.rows(sql)]
@@ -204,6 +250,7 @@ _folders = []
 
 # ---- tasks ----
 
+
 class Run:
     """How a task ended: status, both streams, seconds."""
 
@@ -215,8 +262,10 @@ class Run:
     @property
     def result(self):
         """The result line, which must be the only thing on standard output."""
-        check(self.stdout.endswith("\n") and self.stdout.count("\n") == 1,
-              f"{self}: expected one line on standard output, seen {self.stdout!r}")
+        check(
+            self.stdout.endswith("\n") and self.stdout.count("\n") == 1,
+            f"{self}: expected one line on standard output, seen {self.stdout!r}",
+        )
         return json.loads(self.stdout, object_pairs_hook=self._once)
 
     @staticmethod
@@ -243,14 +292,19 @@ class Run:
     def ended(self, *statuses):
         """Checks the exit status; the message shows what the task said."""
         if self.status not in statuses:
-            fail(f"{self}: expected exit status {' or '.join(map(str, statuses))}, seen {self.status}; "
-                 f"standard error ends: {self.stderr[-900:]!r}")
+            fail(
+                f"{self}: expected exit status {' or '.join(map(str, statuses))}, seen"
+                f" {self.status}; "
+                f"standard error ends: {self.stderr[-900:]!r}"
+            )
         if self.status > 0 and self.status != 79:
             equal(self.stdout, "", f"{self}: standard output after a failure")
         if self.status not in (0, 99) and self.status > 0:
             task = os.path.basename(self.command[0])
-            check(self.error.startswith(f"{task}: error: ") and "; " in self.error,
-                  f"{self}: the last line of standard error is {self.error!r}")
+            check(
+                self.error.startswith(f"{task}: error: ") and "; " in self.error,
+                f"{self}: the last line of standard error is {self.error!r}",
+            )
         return self
 
     def __str__(self):
@@ -264,8 +318,12 @@ class Process:
         self.command = [os.path.join(BIN, task), *map(str, arguments)]
         self.begin = time.monotonic()
         self.process = subprocess.Popen(
-            self.command, stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.PIPE,
-            stderr=subprocess.PIPE, env=environment(database, **(env or {})))
+            self.command,
+            stdin=stdin or subprocess.DEVNULL,
+            stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(database, **(env or {})),
+        )
         _processes.append(self)
 
     def signal(self, number):
@@ -280,8 +338,13 @@ class Process:
             fail(f"{' '.join(self.command)}: still running after {seconds} s")
         if self in _processes:
             _processes.remove(self)
-        return Run(self.command, self.process.returncode, stdout or b"", stderr,
-                   time.monotonic() - self.begin)
+        return Run(
+            self.command,
+            self.process.returncode,
+            stdout or b"",
+            stderr,
+            time.monotonic() - self.begin,
+        )
 
 
 _processes = []
@@ -290,29 +353,38 @@ _processes = []
 def run_task(task, *arguments, database=None, stdin=None, env=None, seconds=120, stdout=None):
     command = [os.path.join(BIN, task), *map(str, arguments)]
     begin = time.monotonic()
-    given = {"stdin": subprocess.DEVNULL} if stdin is None else \
-        {"input": stdin.encode() if isinstance(stdin, str) else stdin} if not hasattr(stdin, "fileno") else \
-        {"stdin": stdin}
+    if stdin is None or hasattr(stdin, "fileno"):
+        given = {"stdin": stdin or subprocess.DEVNULL}
+    else:
+        given = {"input": stdin.encode() if isinstance(stdin, str) else stdin}
     try:
-        done = subprocess.run(command, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds,
-                              env=environment(database, **(env or {})), **given)
+        done = subprocess.run(
+            command,
+            stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=seconds,
+            env=environment(database, **(env or {})),
+            **given,
+        )
     except subprocess.TimeoutExpired:
         fail(f"{' '.join(command)}: still running after {seconds} s")
     return Run(command, done.returncode, done.stdout or b"", done.stderr, time.monotonic() - begin)
 
 
 def check_result(run, task, status="done"):
-    """The promises about every result line: one ASCII line, 4096 bytes, names, order, types, sums."""
+    """The promises about every result line: ASCII, 4096 bytes, names, order, types, sums."""
     check(run.stdout.isascii() and len(run.stdout) <= 4096, f"{run}: the line is not short ASCII")
     result = run.result
-    equal(list(result)[:len(RESULT_HEAD)], RESULT_HEAD, f"{run}: first names of the line")
+    equal(list(result)[: len(RESULT_HEAD)], RESULT_HEAD, f"{run}: first names of the line")
     equal(result["schema_version"], 1, "schema_version")
     equal(result["step"], task, "step")
     equal(result["status"], status, f"{run}: status")
     check(isinstance(result["batch_id"], str), "batch_id is not text")
     for name in ("since", "until"):
-        check(result[name] is None or (len(result[name]) == 27 and result[name].endswith("Z")),
-              f"{name} is {result[name]!r}")
+        check(
+            result[name] is None or (len(result[name]) == 27 and result[name].endswith("Z")),
+            f"{name} is {result[name]!r}",
+        )
     for name in RESULT_COUNTS.get(task, []):
         check(name in result, f"{run}: the line has no {name}: {run.stdout!r}")
     if task == "load-staging":
@@ -370,14 +442,35 @@ class Warehouse:
 
     def load(self, feed, records, *options, expect=0, key=None, **more):
         """Loads records from a file of their own."""
-        return self.run("load-staging", feed, "--source", self.file(records), "--run-key", key or self.key(),
-                        *options, expect=expect, **more)
+        return self.run(
+            "load-staging",
+            feed,
+            "--source",
+            self.file(records),
+            "--run-key",
+            key or self.key(),
+            *options,
+            expect=expect,
+            **more,
+        )
 
     def load_from(self, feed, sources, *options, expect=0, key=None, **more):
         """Loads from servers: sources are SourceDatabase objects or specs."""
-        specs = [argument for source in sources for argument in ("--source", getattr(source, "spec", source))]
-        return self.run("load-staging", feed, *specs, "--run-key", key or self.key(), *options, expect=expect,
-                        **more)
+        specs = [
+            argument
+            for source in sources
+            for argument in ("--source", getattr(source, "spec", source))
+        ]
+        return self.run(
+            "load-staging",
+            feed,
+            *specs,
+            "--run-key",
+            key or self.key(),
+            *options,
+            expect=expect,
+            **more,
+        )
 
     def transform(self, feed, loaded, *options, expect=0, **more):
         """Transforms a batch: loaded is the Run of its load, or its id."""
@@ -403,11 +496,16 @@ class Warehouse:
         return found[0]
 
     def rejects(self):
-        return self.sql.tuples("SELECT reason, column_name FROM etl.rejected_row ORDER BY position, id")
+        return self.sql.tuples(
+            "SELECT reason, column_name FROM etl.rejected_row ORDER BY position," " id"
+        )
 
     def report(self, columns="user_id, application_id, last_submission, last_sync"):
-        return self.sql.tuples(f"SELECT {columns} FROM warehouse.app_status_report ORDER BY user_id,"
-                               " application_id NULLS FIRST")
+        return self.sql.tuples(
+            f"SELECT {columns} FROM warehouse.app_status_report ORDER BY"
+            f" user_id,"
+            " application_id NULLS FIRST"
+        )
 
     def status_rows(self):
         """app_status_fact by natural keys."""
@@ -442,10 +540,13 @@ def backends(database, like="%"):
 
 def wait_for_lock(database, like="%", seconds=20):
     """Until a task's session on the database waits for a lock."""
-    wait_until(lambda: root().number(
-        f"""SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND wait_event_type = 'Lock'
+    wait_until(
+        lambda: root().number(f"""SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'
+              AND wait_event_type = 'Lock'
             AND application_name LIKE '{like}' AND application_name <> 'psql'"""),
-        f"a session that waits for a lock ({like})", seconds)
+        f"a session that waits for a lock ({like})",
+        seconds,
+    )
 
 
 def time_of(text):

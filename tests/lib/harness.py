@@ -10,6 +10,7 @@
 Arguments select tests by words of their names; --list prints the names. Each test is given a
 clean slate: databases made by factline.py during it are dropped after it.
 """
+
 import os
 import sys
 import time
@@ -31,11 +32,13 @@ def test(function):
 
 def for_each(cases, name=str):
     """One test per case; the case is named at the end of the sentence."""
+
     def register(function):
         sentence = function.__name__.replace("_", " ")
         for case in cases:
             _tests.append((f"{sentence}: {name(case)}", lambda case=case: function(case)))
         return function
+
     return register
 
 
@@ -83,8 +86,12 @@ def same_rows(seen, expected, what="rows"):
         else:
             extra.append(row)
     if missing or extra:
+
         def short(rows):
-            return "\n      ".join(sorted(rows)[:6]) + (f"\n      ... {len(rows)} in all" if len(rows) > 6 else "")
+            return "\n      ".join(sorted(rows)[:6]) + (
+                f"\n      ... {len(rows)} in all" if len(rows) > 6 else ""
+            )
+
         fail(f"{what}: missing:\n      {short(missing)}\n    not expected:\n      {short(extra)}")
 
 
@@ -103,6 +110,16 @@ def wait_until(condition, what, seconds=20):
 def _run_hooks(hooks):
     for hook in hooks:
         hook()
+
+
+def option(name):
+    """The value of an option of ours, None without it; it is no word of a test's name."""
+    if name not in sys.argv:
+        return None
+    place = sys.argv.index(name)
+    value = sys.argv[place + 1] if place + 1 < len(sys.argv) else ""
+    del sys.argv[place : place + 2]
+    return value
 
 
 def main():
@@ -128,8 +145,11 @@ def main():
             failed.append(name)
             print(f"not ok {number} {name}", flush=True)
             if isinstance(problem, Failure):
-                frames = [frame for frame in traceback.extract_tb(problem.__traceback__)
-                          if os.path.basename(frame.filename) == program]
+                frames = [
+                    frame
+                    for frame in traceback.extract_tb(problem.__traceback__)
+                    if os.path.basename(frame.filename) == program
+                ]
                 where = f"{program}:{frames[-1].lineno}: " if frames else ""
                 print(f"    {where}{problem}", flush=True)
             else:

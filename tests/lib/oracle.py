@@ -5,6 +5,7 @@ Shares nothing with the product: it knows the records (as the test made them), t
 the definitions of the design. Times are texts of one spelling (factline.time_of), so that they
 compare; "" is the beginning of time.
 """
+
 from collections import defaultdict, namedtuple
 
 import factline
@@ -41,8 +42,10 @@ class Expected:
         for record in records:
             by_feed[record.feed].append(record)
         self.won = {feed: winners(by_feed[feed]) for feed in FEEDS}
-        self.docs = {feed: {key: record.doc for key, (record, _) in won.items() if record}
-                     for feed, won in self.won.items()}
+        self.docs = {
+            feed: {key: record.doc for key, (record, _) in won.items() if record}
+            for feed, won in self.won.items()
+        }
         self.forms = list(self.docs["form"].values())
         self.syncs = list(self.docs["synclog"].values())
         self.status = self.make_status()
@@ -56,21 +59,51 @@ class Expected:
     # ---- facts ----
 
     def form_fact(self):
-        return [(form["form_id"], form["received_on"], form["state"], form["deleted_on"], form["edited_on"],
-                 form["user_id"], form["user_id"] or "", form["app_id"], form["app_id"] or "",
-                 form["build_id"], form["build_id"] or "", form["domain"], form["domain"],
-                 form["app_version"], form["commcare_version"], form["xmlns"]) for form in self.forms]
+        return [
+            (
+                form["form_id"],
+                form["received_on"],
+                form["state"],
+                form["deleted_on"],
+                form["edited_on"],
+                form["user_id"],
+                form["user_id"] or "",
+                form["app_id"],
+                form["app_id"] or "",
+                form["build_id"],
+                form["build_id"] or "",
+                form["domain"],
+                form["domain"],
+                form["app_version"],
+                form["commcare_version"],
+                form["xmlns"],
+            )
+            for form in self.forms
+        ]
 
     def synclog_fact(self):
-        return [(sync["synclog_id"], sync["date"], sync["user_id"], sync["user_id"] or "",
-                 sync["app_id"], sync["app_id"] or "", sync["domain"], sync["domain"] or "",
-                 sync["duration"]) for sync in self.syncs]
+        return [
+            (
+                sync["synclog_id"],
+                sync["date"],
+                sync["user_id"],
+                sync["user_id"] or "",
+                sync["app_id"],
+                sync["app_id"] or "",
+                sync["domain"],
+                sync["domain"] or "",
+                sync["duration"],
+            )
+            for sync in self.syncs
+        ]
 
     # ---- dimensions: rows that a document made ----
 
     def dimension(self, feed, *columns):
-        return [(key, *(doc[column] for column in columns), self.is_deleted(feed, key))
-                for key, doc in self.docs[feed].items()]
+        return [
+            (key, *(doc[column] for column in columns), self.is_deleted(feed, key))
+            for key, doc in self.docs[feed].items()
+        ]
 
     def user_dim(self):
         return self.dimension("user", "username", "first_name", "doc_type", "user_type")
@@ -88,8 +121,10 @@ class Expected:
             rank = (not self.is_deleted("domain", domain_id), record.version, domain_id)
             if doc["domain"] not in best or rank > best[doc["domain"]][0]:
                 best[doc["domain"]] = (rank, domain_id, doc)
-        return [(name, domain_id, doc["hr_name"], not rank[0])
-                for name, (rank, domain_id, doc) in best.items()]
+        return [
+            (name, domain_id, doc["hr_name"], not rank[0])
+            for name, (rank, domain_id, doc) in best.items()
+        ]
 
     def location_dim(self):
         by_number = {doc["sql_location_id"]: key for key, doc in self.docs["location"].items()}
@@ -104,23 +139,38 @@ class Expected:
                 line.append(parent)
                 at = self.docs["location"][parent]
             depth = len(line) - 1 if is_whole else None
-            rows.append((key, doc["name"], doc["domain"], depth,
-                         *(line + [None] * LEVELS)[:LEVELS]))
+            rows.append(
+                (key, doc["name"], doc["domain"], depth, *(line + [None] * LEVELS)[:LEVELS])
+            )
         return rows
 
     # ---- bridges ----
 
     def user_group_dim(self):
-        return [(user, key, doc["domain"]) for key, doc in self.docs["group"].items()
-                if not self.is_deleted("group", key) for user in sorted(set(doc["user_ids"]) - {""})]
+        return [
+            (user, key, doc["domain"])
+            for key, doc in self.docs["group"].items()
+            if not self.is_deleted("group", key)
+            for user in sorted(set(doc["user_ids"]) - {""})
+        ]
 
     def user_location_dim(self):
-        return sorted({(key, location, domain) for key, doc in self.docs["user"].items()
-                       for domain, _, locations in doc["memberships"] for location in locations if location})
+        return sorted(
+            {
+                (key, location, domain)
+                for key, doc in self.docs["user"].items()
+                for domain, _, locations in doc["memberships"]
+                for location in locations
+                if location
+            }
+        )
 
     def domain_membership_dim(self):
-        return [(key, domain, is_admin, self.is_deleted("user", key))
-                for key, doc in self.docs["user"].items() for domain, is_admin, _ in doc["memberships"]]
+        return [
+            (key, domain, is_admin, self.is_deleted("user", key))
+            for key, doc in self.docs["user"].items()
+            for domain, is_admin, _ in doc["memberships"]
+        ]
 
     # ---- app status ----
 
@@ -140,19 +190,37 @@ class Expected:
         rows = {}
         for (user, app), (_, form) in newest.items():
             sync = last_sync.get(user, (None, None))[1]
-            rows[user, app] = {"form": form, "sync": sync and sync["date"],
-                               "domain": form["domain"] or (sync and sync["domain"])}
+            rows[user, app] = {
+                "form": form,
+                "sync": sync and sync["date"],
+                "domain": form["domain"] or (sync and sync["domain"]),
+            }
         for user, (_, sync) in last_sync.items():
             if not any(key[0] == user for key in newest):
-                rows[user, ""] = {"form": None, "sync": sync["date"], "domain": sync["domain"] or None}
+                rows[user, ""] = {
+                    "form": None,
+                    "sync": sync["date"],
+                    "domain": sync["domain"] or None,
+                }
         return rows
 
     def app_status_fact(self):
         rows = []
         for (user, app), row in self.status.items():
             form = row["form"] or defaultdict(lambda: None)
-            rows.append((user, app, form["received_on"], form["form_id"], form["build_id"] or "",
-                         form["app_version"], form["commcare_version"], row["sync"], row["domain"]))
+            rows.append(
+                (
+                    user,
+                    app,
+                    form["received_on"],
+                    form["form_id"],
+                    form["build_id"] or "",
+                    form["app_version"],
+                    form["commcare_version"],
+                    row["sync"],
+                    row["domain"],
+                )
+            )
         return rows
 
     def app_status_report(self):
@@ -165,10 +233,20 @@ class Expected:
                 form = row["form"] or defaultdict(lambda: None)
                 build = self.docs["application"].get(form["build_id"] or "", {}).get("version")
                 version = build if build is not None else form["app_version"]
-                rows.append((user, doc["username"], doc["first_name"], row["domain"] or doc["domain"],
-                             app or None, self.docs["application"].get(app, {}).get("name") if app else None,
-                             None if version is None else str(version), form["commcare_version"],
-                             form["received_on"], row["sync"]))
+                rows.append(
+                    (
+                        user,
+                        doc["username"],
+                        doc["first_name"],
+                        row["domain"] or doc["domain"],
+                        app or None,
+                        self.docs["application"].get(app, {}).get("name") if app else None,
+                        None if version is None else str(version),
+                        form["commcare_version"],
+                        form["received_on"],
+                        row["sync"],
+                    )
+                )
         return rows
 
 
@@ -176,7 +254,8 @@ class Expected:
 
 SEEN = {
     "form_fact": """
-        SELECT f.form_id, f.received_on, f.state, f.deleted_on, f.edited_on, f.user_id, u.user_id AS u, f.app_id,
+        SELECT f.form_id, f.received_on, f.state, f.deleted_on, f.edited_on, f.user_id,
+          u.user_id AS u, f.app_id,
                a.application_id AS a, f.build_id, b.application_id AS b, f.domain, d.domain AS d,
                f.app_version, f.commcare_version, f.xmlns
           FROM warehouse.form_fact AS f
@@ -185,7 +264,8 @@ SEEN = {
           LEFT JOIN warehouse.application_dim AS b ON b.id = f.build_dim_id
           LEFT JOIN warehouse.domain_dim AS d ON d.id = f.domain_dim_id""",
     "synclog_fact": """
-        SELECT f.synclog_id, f.sync_date, f.user_id, u.user_id AS u, f.app_id, a.application_id AS a, f.domain,
+        SELECT f.synclog_id, f.sync_date, f.user_id, u.user_id AS u, f.app_id,
+          a.application_id AS a, f.domain,
                d.domain AS d, f.duration
           FROM warehouse.synclog_fact AS f
           LEFT JOIN warehouse.user_dim AS u ON u.id = f.user_dim_id
@@ -199,9 +279,11 @@ SEEN = {
                             FROM warehouse.application_dim WHERE id <> 0 AND NOT is_inferred""",
     "domain_dim": """SELECT domain, domain_id, hr_name, deleted
                        FROM warehouse.domain_dim WHERE id <> 0 AND NOT is_inferred""",
-    "location_dim": "SELECT l.location_id, l.name, l.domain, l.level, " + ", ".join(
-        f"(SELECT p.location_id FROM warehouse.location_dim AS p WHERE p.id = l.location_level_{n}) AS level{n}"
-        for n in range(LEVELS)) + " FROM warehouse.location_dim AS l WHERE l.id <> 0 AND NOT l.is_inferred",
+    "location_dim": "SELECT l.location_id, l.name, l.domain, l.level, "
+    + ", ".join(f"""(SELECT p.location_id FROM warehouse.location_dim AS p
+              WHERE p.id = l.location_level_{n}) AS level{n}""" for n in range(LEVELS))
+    + """
+          FROM warehouse.location_dim AS l WHERE l.id <> 0 AND NOT l.is_inferred""",
     "user_group_dim": """
         SELECT u.user_id, g.group_id, x.domain FROM warehouse.user_group_dim AS x
           JOIN warehouse.user_dim AS u ON u.id = x.user_dim_id
@@ -215,25 +297,32 @@ SEEN = {
           FROM warehouse.domain_membership_dim AS x
           JOIN warehouse.user_dim AS u ON u.id = x.user_dim_id""",
     "app_status_fact": """
-        SELECT u.user_id, a.application_id, s.last_form_submission_date, s.last_form_id, b.application_id AS b,
+        SELECT u.user_id, a.application_id, s.last_form_submission_date, s.last_form_id,
+          b.application_id AS b,
                s.last_form_app_version, s.last_form_commcare_version, s.last_sync_log_date, s.domain
           FROM warehouse.app_status_fact AS s
           LEFT JOIN warehouse.user_dim AS u ON u.id = s.user_dim_id
           LEFT JOIN warehouse.application_dim AS a ON a.id = s.app_dim_id
           LEFT JOIN warehouse.application_dim AS b ON b.id = s.last_form_build_dim_id""",
     "app_status_report": """
-        SELECT user_id, username, first_name, domain, application_id, application_name, application_version,
+        SELECT user_id, username, first_name, domain, application_id, application_name,
+          application_version,
                commcare_version, last_submission, last_sync
           FROM warehouse.app_status_report""",
 }
-TIMES = {"form_fact": (1, 3, 4), "synclog_fact": (1,), "app_status_fact": (2, 7), "app_status_report": (8, 9)}
+TIMES = {
+    "form_fact": (1, 3, 4),
+    "synclog_fact": (1,),
+    "app_status_fact": (2, 7),
+    "app_status_report": (8, 9),
+}
 DERIVED = ("app_status_fact", "app_status_report")
 
 
 def seen_rows(session, table):
     rows = session.tuples(SEEN[table])
     for place in TIMES.get(table, ()):
-        rows = [row[:place] + (factline.time_of(row[place]),) + row[place + 1:] for row in rows]
+        rows = [row[:place] + (factline.time_of(row[place]),) + row[place + 1 :] for row in rows]
     return rows
 
 
@@ -247,13 +336,22 @@ def compare(session, records, mentioned, tables=None):
         if table == "location_dim":
             # The depth under a parent that is not known, or within a circle, is nobody's guess.
             unknown = {row[0] for row in wanted if row[3] is None}
-            rows, wanted = ([row[:3] + row[4:5] for row in both if row[0] in unknown] +
-                            [row for row in both if row[0] not in unknown] for both in (rows, wanted))
+            rows, wanted = (
+                [row[:3] + row[4:5] for row in both if row[0] in unknown]
+                + [row for row in both if row[0] not in unknown]
+                for both in (rows, wanted)
+            )
         same_rows(rows, wanted, table)
-    for feed, table, key in (("user", "user_dim", "user_id"), ("group", "group_dim", "group_id"),
-                             ("application", "application_dim", "application_id"),
-                             ("domain", "domain_dim", "domain"), ("location", "location_dim", "location_id")):
-        inferred = session.tuples(f"SELECT {key}, deleted FROM warehouse.{table} WHERE id <> 0 AND is_inferred")
+    for feed, table, key in (
+        ("user", "user_dim", "user_id"),
+        ("group", "group_dim", "group_id"),
+        ("application", "application_dim", "application_id"),
+        ("domain", "domain_dim", "domain"),
+        ("location", "location_dim", "location_id"),
+    ):
+        inferred = session.tuples(
+            f"SELECT {key}, deleted FROM warehouse.{table} WHERE id <> 0 AND" " is_inferred"
+        )
         for name, deleted in inferred:
             if name not in mentioned[feed]:
                 fail(f"{table}: the inferred member {name!r} is named by no record")

@@ -6,6 +6,7 @@ before or after it has been passed on.
         run_task(..., env=gate.environment)
     gate.was_reached
 """
+
 import os
 import shutil
 import socket

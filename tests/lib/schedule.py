@@ -2,6 +2,7 @@
 """A random schedule of loads, transforms and derived runs with kills, retries, twins, late commits,
 reorderings and lost staging, and the comparison with the oracle.
 """
+
 import random
 import signal
 import time
@@ -14,9 +15,20 @@ from harness import check, equal, fail, same_rows, wait_until
 from installation import Installation
 from oracle import Record
 
-KEY = {"user": "user_id", "group": "group_id", "domain": "domain_id", "location": "location_id",
-       "application": "application_id", "form": "form_id", "synclog": "synclog_id"}
+KEY = {
+    "user": "user_id",
+    "group": "group_id",
+    "domain": "domain_id",
+    "location": "location_id",
+    "application": "application_id",
+    "form": "form_id",
+    "synclog": "synclog_id",
+}
 AGAIN = (69, 75, -signal.SIGKILL, -signal.SIGTERM)
+
+
+def as_version(time):
+    return "" if time == "-infinity" else time_of(time)
 
 
 class Load:
@@ -29,7 +41,8 @@ class Load:
 
 class Schedule:
     """stale_files: files of forms may be older than what servers have shown since. A file's record
-    that lies between two server reads of an unchanged row then wins over the second of them, because
+    that lies between two server reads of an unchanged row then wins over the second of them,
+      because
     what did not change is not written, its version included."""
 
     def __init__(self, seed, stale_files=False):
@@ -38,8 +51,8 @@ class Schedule:
         self.hq = Installation(self.rng)
         self.warehouse = factline.Warehouse()
         self.sql = self.warehouse.sql
-        self.loads = {}       # run key -> Load
-        self.captured = {}    # batch id -> (read number, records)
+        self.loads = {}  # run key -> Load
+        self.captured = {}  # batch id -> (read number, records)
         self.mentioned = defaultdict(set)
         self.told = []
         self.steps = 0
@@ -65,7 +78,8 @@ class Schedule:
                 self.tell(f"  killed {victim.command[1:3]}")
             else:
                 root().run(f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE
-                    datname = '{self.warehouse.name}' AND application_name ~ '^(load|trans|app|clear)'""")
+                    datname = '{self.warehouse.name}'
+                      AND application_name ~ '^(load|trans|app|clear)'""")
                 self.tell("  terminated the backends")
         failed = []
         for command, process in processes:
@@ -95,7 +109,10 @@ class Schedule:
 
     def new_load(self, feed=None):
         rng, hq = self.rng, self.hq
-        feed = feed or rng.choice(["form"] * 4 + ["synclog", "synclog", "location", "user", "group", "domain", "application"])
+        feed = feed or rng.choice(
+            ["form"] * 4
+            + ["synclog", "synclog", "location", "user", "group", "domain", "application"]
+        )
         key = f"k{len(self.loads) + 1}"
         window = None
         options = []
@@ -106,11 +123,16 @@ class Schedule:
                 window = None
             else:
                 options = ["--since", window[0] + "Z", "--until", window[1] + "Z"]
-        if feed in hq.documents or feed == "form" and (hq.dumps or not self.stale_files) and rng.random() < 0.25:
+        has_file = feed in hq.documents or (
+            feed == "form" and (hq.dumps or not self.stale_files) and rng.random() < 0.25
+        )
+        if has_file:
             lines = self.lines_for(feed)
             path = self.warehouse.file([line for line, _, _, _ in lines])
             return Load(feed, key, ["--source", path, *options], lines=lines, window=window)
-        servers = [hq.main] if feed != "form" else hq.shards if rng.random() < 0.8 else [rng.choice(hq.shards)]
+        servers = [hq.main]
+        if feed == "form":
+            servers = hq.shards if rng.random() < 0.8 else [rng.choice(hq.shards)]
         if not window:
             options = ["--overlap", rng.choice(["0s", "0s", "0.05s", "15min"])]
         sources = [word for server in servers for word in ("--source", server.spec)]
@@ -123,7 +145,11 @@ class Schedule:
             lines = list(self.rng.choice(self.hq.dumps) if self.stale_files else self.hq.dumps[-1])
         else:
             revisions = self.hq.documents[feed]
-            lines = [self.rng.choice(revisions) for _ in range(self.rng.randint(0, 6))] if revisions else []
+            lines = (
+                [self.rng.choice(revisions) for _ in range(self.rng.randint(0, 6))]
+                if revisions
+                else []
+            )
         lines += self.rng.sample(lines, len(lines) // 4)
         for junk in ("", "{broken", '{"doc_type": "Other"}'):
             if self.rng.random() < 0.2 and feed != "form":
@@ -134,25 +160,34 @@ class Schedule:
         load = load or self.new_load()
         self.loads[load.feed, load.key] = load
         self.tell(f"load {load.feed} {load.key}")
-        done = self.finish([["load-staging", load.feed, "--run-key", load.key, *load.arguments, *options]])
+        done = self.finish(
+            [["load-staging", load.feed, "--run-key", load.key, *load.arguments, *options]]
+        )
         if not done:
-            wait_until(lambda: backends(self.warehouse.name) == 0, "a killed load's session to end", 10)
+            wait_until(
+                lambda: backends(self.warehouse.name) == 0, "a killed load's session to end", 10
+            )
         self.capture()
         return done
 
     def capture(self):
         """Notes what the batches staged since the last time, and checks it against the model."""
-        for batch in self.sql.rows("""SELECT id, workflow, run_key, read_number, rows_staged FROM etl.batch
+        for batch in self.sql.rows("""SELECT id, workflow, run_key, read_number, rows_staged
+                                        FROM etl.batch
                                        WHERE state IN ('staged', 'complete')"""):
             key = (batch["workflow"], batch["run_key"])
-            if key not in self.loads or self.captured.get(batch["id"], (None,))[0] == batch["read_number"]:
+            if (
+                key not in self.loads
+                or self.captured.get(batch["id"], (None,))[0] == batch["read_number"]
+            ):
                 continue
             load = self.loads[key]
-            rows = self.sql.rows(f"""SELECT {KEY[load.feed]} AS key, read_number, version_time, line_no, is_tombstone
+            rows = self.sql.rows(f"""SELECT {KEY[load.feed]} AS key, read_number, version_time,
+                                       line_no, is_tombstone
                 FROM staging.{load.feed} WHERE batch_id = {batch['id']} ORDER BY line_no""")
             equal(len(rows), batch["rows_staged"], f"batch {batch['id']}: rows in staging")
             for row in rows:
-                row["version_time"] = "" if row["version_time"] == "-infinity" else time_of(row["version_time"])
+                row["version_time"] = as_version(row["version_time"])
                 equal(row["read_number"], batch["read_number"], f"batch {batch['id']}: read number")
             take = self.capture_file if load.lines is not None else self.capture_servers
             self.captured[batch["id"]] = (batch["read_number"], take(load, batch, rows))
@@ -161,28 +196,60 @@ class Schedule:
     def capture_file(self, load, batch, rows):
         wanted = []
         for order, (line, key, stamp, doc) in enumerate(load.lines, 1):
-            is_inside = not load.window or stamp is not None and load.window[0] < stamp <= load.window[1]
+            is_inside = not load.window or (
+                stamp is not None and load.window[0] < stamp <= load.window[1]
+            )
             if key is not None and (is_inside or stamp is None):
                 wanted.append((order, key, stamp, doc))
         if load.window:  # whether deletions without time lie in a window is staging's to say
             there = {row["line_no"] for row in rows}
             wanted = [item for item in wanted if item[2] is not None or item[0] in there]
-        same_rows([(row["line_no"], row["key"], None if row["is_tombstone"] else row["version_time"]) for row in rows],
-                  [item[:3] for item in wanted], f"staging of {load.feed} {load.key}")
-        return [Record(load.feed, row["key"], (row["version_time"], row["read_number"]), row["line_no"],
-                       None if doc is None else {KEY[load.feed]: row["key"], **doc})
-                for row, (_, _, _, doc) in zip(rows, wanted)]
+        same_rows(
+            [
+                (row["line_no"], row["key"], None if row["is_tombstone"] else row["version_time"])
+                for row in rows
+            ],
+            [item[:3] for item in wanted],
+            f"staging of {load.feed} {load.key}",
+        )
+        return [
+            Record(
+                load.feed,
+                row["key"],
+                (row["version_time"], row["read_number"]),
+                row["line_no"],
+                None if doc is None else {KEY[load.feed]: row["key"], **doc},
+            )
+            for row, (_, _, _, doc) in zip(rows, wanted)
+        ]
 
     def capture_servers(self, load, batch, rows):
         wanted = {}
-        for window in self.sql.rows(f"SELECT * FROM etl.batch_source WHERE batch_id = {batch['id']}"):
+        for window in self.sql.rows(
+            "SELECT * FROM etl.batch_source WHERE batch_id =" f" {batch['id']}"
+        ):
             server = next(each for each in load.servers if each.name in window["source"])
-            since, until = (" " if window[name] == "-infinity" else time_of(window[name]) for name in ("since", "until"))
-            find = {"form": self.hq.forms_in, "synclog": self.hq.synclogs_in, "location": self.hq.locations_in}
+            since, until = (
+                " " if window[name] == "-infinity" else time_of(window[name])
+                for name in ("since", "until")
+            )
+            find = {
+                "form": self.hq.forms_in,
+                "synclog": self.hq.synclogs_in,
+                "location": self.hq.locations_in,
+            }
             wanted.update(find[load.feed](server, since, until))
         same_rows([row["key"] for row in rows], list(wanted), f"staging of {load.feed} {load.key}")
-        return [Record(load.feed, row["key"], (row["version_time"], row["read_number"]), row["line_no"],
-                       wanted[row["key"]]) for row in rows]
+        return [
+            Record(
+                load.feed,
+                row["key"],
+                (row["version_time"], row["read_number"]),
+                row["line_no"],
+                wanted[row["key"]],
+            )
+            for row in rows
+        ]
 
     def mention(self, records):
         add = self.mentioned
@@ -203,11 +270,18 @@ class Schedule:
     # ---- steps ----
 
     def staged(self):
-        return self.sql.tuples("SELECT workflow, id FROM etl.batch WHERE state = 'staged' ORDER BY id")
+        return self.sql.tuples(
+            "SELECT workflow, id FROM etl.batch WHERE state = 'staged' ORDER BY" " id"
+        )
 
     @staticmethod
     def transform_command(feed, batch):
-        return ["transform-fact" if feed in factline.FACTS else "transform-dim", feed, "--batch-id", str(batch)]
+        return [
+            "transform-fact" if feed in factline.FACTS else "transform-dim",
+            feed,
+            "--batch-id",
+            str(batch),
+        ]
 
     def transform(self, only=None):
         waiting = [item for item in self.staged() if only in (None, item[0])]
@@ -230,7 +304,10 @@ class Schedule:
         """Several steps of several batches at the same moment."""
         commands = [self.transform_command(feed, batch) for feed, batch in self.staged()[:3]]
         self.steps += 1
-        commands += [["app-status-from-fact", side, "--run-key", f"d{self.steps}"] for side in ("form", "synclog")]
+        commands += [
+            ["app-status-from-fact", side, "--run-key", f"d{self.steps}"]
+            for side in ("form", "synclog")
+        ]
         self.tell(f"together: {commands}")
         self.finish(commands)
 
@@ -242,7 +319,7 @@ class Schedule:
             self.load(load, *options)
 
     def back_and_forth(self):
-        """A change, a load, the change taken back, a load; the transforms in any order, or later."""
+        """A change, a load, the change taken back, a load; transforms in any order, or later."""
         take_back = self.hq.there_and_back()
         self.load(self.new_load("form"))
         take_back()
@@ -264,8 +341,16 @@ class Schedule:
     # ---- checks ----
 
     def records(self):
-        complete = {row[0] for row in self.sql.tuples("SELECT id FROM etl.batch WHERE state = 'complete'")}
-        return [record for batch, (_, records) in self.captured.items() if batch in complete for record in records]
+        complete = {
+            row[0]
+            for row in self.sql.tuples("SELECT id FROM etl.batch WHERE state =" " 'complete'")
+        }
+        return [
+            record
+            for batch, (_, records) in self.captured.items()
+            if batch in complete
+            for record in records
+        ]
 
     def check_derived(self):
         self.warehouse.run("verify-app-status")
@@ -275,14 +360,22 @@ class Schedule:
         unconsumed = self.sql.number("""SELECT count(*) FROM etl.batch AS b JOIN etl.consumer AS c
               ON c.source_workflow = b.workflow WHERE b.state = 'complete'
                AND b.rows_staged > 0 AND NOT EXISTS (SELECT
-             FROM etl.batch_consumption AS x WHERE x.consumer = c.consumer AND x.source_batch_id = b.id)""")
+             FROM etl.batch_consumption AS x WHERE x.consumer = c.consumer
+               AND x.source_batch_id = b.id)""")
         check(not (unconsumed and is_settled), f"{unconsumed} batches are not consumed")
         tables = [name for name in oracle.SEEN if name not in oracle.DERIVED or not unconsumed]
         return oracle.compare(self.sql, self.records(), self.mentioned, tables)
 
     def run(self, length):
-        actions = ([self.load] * 6 + [self.transform] * 7 + [self.derive] * 4 + [self.back_and_forth] * 3 + [self.together] * 2 +
-                   [self.repeat_old] * 2 + [self.lose_staging, self.clear, self.check_all, self.check_derived])
+        actions = (
+            [self.load] * 6
+            + [self.transform] * 7
+            + [self.derive] * 4
+            + [self.back_and_forth] * 3
+            + [self.together] * 2
+            + [self.repeat_old] * 2
+            + [self.lose_staging, self.clear, self.check_all, self.check_derived]
+        )
         self.hq.live(self.rng.randint(0, 30))
         if self.rng.random() < 0.8:  # else the first derived run finds more than one batch
             self.load(self.new_load("form"))
@@ -312,17 +405,23 @@ class Schedule:
         """Once no transaction is held, one more load must bring all that the source has."""
         while self.hq.held:
             self.hq.release()
-        for feed, servers in (("form", self.hq.shards), ("synclog", [self.hq.main]), ("location", [self.hq.main])):
+        for feed, servers in (
+            ("form", self.hq.shards),
+            ("synclog", [self.hq.main]),
+            ("location", [self.hq.main]),
+        ):
             sources = [word for server in servers for word in ("--source", server.spec)]
             load = Load(feed, f"last-{feed}", sources + ["--overlap", "0s"], servers=servers)
             self.loads[feed, load.key] = load
             self.repeat(["load-staging", feed, "--run-key", load.key, *load.arguments])
         self.settle()
-        # Rows as of a transaction's start lie on a boundary; none is used, so without overlap nothing is lost.
+        # No row is stamped with its transaction's start, so without overlap nothing is lost.
         stored = {row[0]: row[1:] for row in oracle.seen_rows(self.sql, "form_fact")}
         for form_id, form in self.hq.forms.items():
             check(form_id in stored, f"form {form_id} of the source is not among the facts")
-            seen = dict(zip(("received_on", "state", "deleted_on", "edited_on", "user_id"), stored[form_id]))
+            seen = dict(
+                zip(("received_on", "state", "deleted_on", "edited_on", "user_id"), stored[form_id])
+            )
             wanted = {name: form[name] for name in seen}
             equal(seen, wanted, f"form {form_id}")
         logs = {row[0] for row in oracle.seen_rows(self.sql, "synclog_fact")}

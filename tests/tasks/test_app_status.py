@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """app-status-from-fact: the definition, whatever the order of batches and of what happened."""
+
 import os
 import sys
 
@@ -12,11 +13,11 @@ from source import SourceDatabase  # noqa: E402
 
 
 def day(number, hour=9):
-    return f"2026-03-{number:02d}T{hour:02d}:00:00Z"
+    return f"2024-03-{number:02d}T{hour:02d}:00:00Z"
 
 
 def at(number, hour=9):
-    return f"2026-03-{number:02d}T{hour:02d}:00:00+00:00"
+    return f"2024-03-{number:02d}T{hour:02d}:00:00+00:00"
 
 
 def rows(warehouse):
@@ -27,35 +28,86 @@ def rows(warehouse):
 @test
 def each_user_and_app_has_the_newest_counted_form_and_the_user_s_newest_sync():
     warehouse = Warehouse()
-    warehouse.take("form", [
-        doc.form("a1", day(1)), doc.form("a2", day(3)), doc.form("a3", day(2)),
-        doc.form("b1", day(4), app_id="pnc", build_id="pnc-3"), doc.form("n1", day(5), app_id=None),
-        doc.form("x1", day(9), state=2), doc.form("x2", day(9), state=4), doc.form("x3", day(9), state=8),
-        doc.form("x4", day(9), state=16), doc.form("x5", day(9), state=65),
-        doc.form("x6", day(9), deleted_on=day(10)), doc.form("nobody", day(9), user_id=None),
-        doc.form("c1", day(6), user_id="ben")])
-    warehouse.take("synclog", [doc.synclog(1, day(2)), doc.synclog(2, day(7)), doc.synclog(3, day(6)),
-                               doc.synclog(4, day(8), user_id="cleo"), doc.synclog(5, day(8), user_id="")])
+    warehouse.take(
+        "form",
+        [
+            doc.form("a1", day(1)),
+            doc.form("a2", day(3)),
+            doc.form("a3", day(2)),
+            doc.form("b1", day(4), app_id="pnc", build_id="pnc-3"),
+            doc.form("n1", day(5), app_id=None),
+            doc.form("x1", day(9), state=2),
+            doc.form("x2", day(9), state=4),
+            doc.form("x3", day(9), state=8),
+            doc.form("x4", day(9), state=16),
+            doc.form("x5", day(9), state=65),
+            doc.form("x6", day(9), deleted_on=day(10)),
+            doc.form("nobody", day(9), user_id=None),
+            doc.form("c1", day(6), user_id="ben"),
+        ],
+    )
+    warehouse.take(
+        "synclog",
+        [
+            doc.synclog(1, day(2)),
+            doc.synclog(2, day(7)),
+            doc.synclog(3, day(6)),
+            doc.synclog(4, day(8), user_id="cleo"),
+            doc.synclog(5, day(8), user_id=""),
+        ],
+    )
     warehouse.app_status()
-    same_rows(rows(warehouse), [
-        ("asha", "anc", "a2", at(3), at(7)), ("asha", "pnc", "b1", at(4), at(7)), ("asha", None, "n1", at(5), at(7)),
-        ("ben", "anc", "c1", at(6), None), ("cleo", None, None, None, at(8))], "app status")
+    same_rows(
+        rows(warehouse),
+        [
+            ("asha", "anc", "a2", at(3), at(7)),
+            ("asha", "pnc", "b1", at(4), at(7)),
+            ("asha", None, "n1", at(5), at(7)),
+            ("ben", "anc", "c1", at(6), None),
+            ("cleo", None, None, None, at(8)),
+        ],
+        "app status",
+    )
 
 
 @test
 def the_columns_of_a_row_are_those_of_its_newest_form():
     warehouse = Warehouse()
-    warehouse.take("application", [doc.app(), doc.build("anc-18", version=18), doc.build("anc-19", version=19)])
-    warehouse.take("form", [
-        doc.form("f1", day(1), build_id="anc-18", app_version=18, commcare_version="2.47.1", domain="hill"),
-        doc.form("f2", day(2), build_id="anc-19", app_version=19, commcare_version="2.48.0", domain="river")])
+    warehouse.take(
+        "application", [doc.app(), doc.build("anc-18", version=18), doc.build("anc-19", version=19)]
+    )
+    warehouse.take(
+        "form",
+        [
+            doc.form(
+                "f1",
+                day(1),
+                build_id="anc-18",
+                app_version=18,
+                commcare_version="2.47.1",
+                domain="hill",
+            ),
+            doc.form(
+                "f2",
+                day(2),
+                build_id="anc-19",
+                app_version=19,
+                commcare_version="2.48.0",
+                domain="river",
+            ),
+        ],
+    )
     warehouse.app_status()
-    equal(warehouse.sql.tuples("""
-        SELECT s.last_form_id, s.last_form_submission_date, b.application_id, s.last_form_app_version::text,
+    equal(
+        warehouse.sql.tuples("""
+        SELECT s.last_form_id, s.last_form_submission_date, b.application_id,
+          s.last_form_app_version::text,
                s.last_form_commcare_version, s.domain
           FROM warehouse.app_status_fact AS s
           JOIN warehouse.application_dim AS b ON b.id = s.last_form_build_dim_id"""),
-          [("f2", at(2), "anc-19", "19", "2.48.0", "river")], "the row")
+        [("f2", at(2), "anc-19", "19", "2.48.0", "river")],
+        "the row",
+    )
 
 
 @test
@@ -108,11 +160,18 @@ def a_user_with_syncs_alone_has_one_row_without_app_until_a_form_counts(order):
 @test
 def a_form_that_moves_to_another_user_touches_both():
     warehouse = Warehouse()
-    warehouse.take("form", [doc.form("f1", day(1)), doc.form("f2", day(2)), doc.form("f3", day(1), user_id="ben")])
+    warehouse.take(
+        "form",
+        [doc.form("f1", day(1)), doc.form("f2", day(2)), doc.form("f3", day(1), user_id="ben")],
+    )
     warehouse.app_status("form")
     warehouse.take("form", [doc.form("f2", day(2), user_id="ben", server_modified_on=day(3))])
     equal(warehouse.app_status("form")["keys_touched"] >= 2, True, "keys_touched")
-    equal(rows(warehouse), [("asha", "anc", "f1", at(1), None), ("ben", "anc", "f2", at(2), None)], "app status")
+    equal(
+        rows(warehouse),
+        [("asha", "anc", "f1", at(1), None), ("ben", "anc", "f2", at(2), None)],
+        "app status",
+    )
     warehouse.take("form", [doc.form("f1", day(1), user_id=None, server_modified_on=day(4))])
     warehouse.app_status("form")
     equal(rows(warehouse), [("ben", "anc", "f2", at(2), None)], "asha has no form left")
@@ -125,7 +184,11 @@ def a_form_that_moves_to_another_app_touches_both():
     warehouse.app_status("form")
     warehouse.take("form", [doc.form("f2", day(2), app_id="pnc", server_modified_on=day(3))])
     warehouse.app_status("form")
-    equal(rows(warehouse), [("asha", "anc", "f1", at(1), None), ("asha", "pnc", "f2", at(2), None)], "app status")
+    equal(
+        rows(warehouse),
+        [("asha", "anc", "f1", at(1), None), ("asha", "pnc", "f2", at(2), None)],
+        "app status",
+    )
 
 
 @test
@@ -133,7 +196,7 @@ def a_form_that_moves_to_another_month_keeps_the_row_right():
     warehouse = Warehouse()
     warehouse.take("form", [doc.form("f1", day(1)), doc.form("f2", day(2))])
     warehouse.app_status("form")
-    warehouse.take("form", [doc.form("f2", "2026-02-01T00:00:00Z", server_modified_on=day(3))])
+    warehouse.take("form", [doc.form("f2", "2024-02-01T00:00:00Z", server_modified_on=day(3))])
     warehouse.app_status("form")
     equal(rows(warehouse), [("asha", "anc", "f1", at(1), None)], "moved back in time")
 
@@ -157,8 +220,11 @@ def the_first_run_records_all_complete_batches():
     ids = [warehouse.take("form", [doc.form(f"f{n}", day(n))])["batch_id"] for n in (1, 2, 3)]
     run = warehouse.app_status("form")
     equal(sorted(run["batches"], key=int), ids, "batches")
-    same_rows(warehouse.sql.tuples("SELECT consumer, source_batch_id FROM etl.batch_consumption"),
-              [("app_status_form", int(batch)) for batch in ids], "consumption")
+    same_rows(
+        warehouse.sql.tuples("SELECT consumer, source_batch_id FROM etl.batch_consumption"),
+        [("app_status_form", int(batch)) for batch in ids],
+        "consumption",
+    )
 
 
 @test
@@ -167,7 +233,8 @@ def a_long_list_of_batches_is_told_by_its_ends():
     warehouse.take("form", [doc.form("f1", day(1))])
     warehouse.app_status("form")
     source_ids = warehouse.sql.run("""
-        INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until, state, completed_at,
+        INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until, state,
+          completed_at,
                                rows_staged)
         SELECT 'form', 'many/' || n, 'x', 'incremental', '-infinity', now(), 'complete', now(), 1
           FROM generate_series(1, 900) AS n RETURNING id""")
@@ -202,22 +269,31 @@ def dates_select_successful_batches_again_by_the_end_of_their_windows():
     ids = []
     for number in (1, 2, 3):
         source.add_form(f"f{number}", day(number, 12), user_id=f"user{number}")
-        run = warehouse.load_from("form", [source], "--since", day(number, 0), "--until", day(number + 1, 0))
+        run = warehouse.load_from(
+            "form", [source], "--since", day(number, 0), "--until", day(number + 1, 0)
+        )
         ids.append(warehouse.transform("form", run)["batch_id"])
     warehouse.app_status("form")
 
     def again(*options):
         return warehouse.run("app-status-from-fact", "form", *options)["batches"]
+
     equal(again("--from-date", day(2, 0), "--to-date", day(4, 0)), ids[1:], "(2, 4]")
     equal(again("--from-date", day(3, 0)), ids[2:], "after 3")
-    equal(again("--to-date", "2026-03-03"), ids[:2], "until 3")
-    equal(again("--from-date", "2026-04-01"), [], "none")
+    equal(again("--to-date", "2024-03-03"), ids[:2], "until 3")
+    equal(again("--from-date", "2024-04-01"), [], "none")
     equal(warehouse.sql.number("SELECT count(*) FROM etl.batch_consumption"), 3, "consumption")
     warehouse.sql.run("UPDATE warehouse.app_status_fact SET last_form_id = 'wrong'")
     run = warehouse.run("app-status-from-fact", "form", "--from-date", day(3, 0))
     equal(run["rows_updated"], 1, "rows_updated")
-    equal([row[2] for row in rows(warehouse)], ["wrong", "wrong", "f3"], "the keys of that batch alone")
-    warehouse.run("app-status-from-fact", "form", "--from-date", day(3), "--to-date", day(2), expect=64)
+    equal(
+        [row[2] for row in rows(warehouse)],
+        ["wrong", "wrong", "f3"],
+        "the keys of that batch alone",
+    )
+    warehouse.run(
+        "app-status-from-fact", "form", "--from-date", day(3), "--to-date", day(2), expect=64
+    )
 
 
 @test
@@ -229,6 +305,19 @@ def dates_of_a_batch_that_was_not_consumed_consume_it():
     warehouse.run("app-status-from-fact", "form", "--to-date", day(5))
     equal(rows(warehouse), [("asha", "anc", "f1", at(1, 12), None)], "app status")
     equal(warehouse.app_status("form")["status"], "nothing-to-do", "afterwards")
+
+
+@test
+def force_repeats_what_a_run_key_has_done():
+    warehouse = Warehouse()
+    warehouse.take("form", [doc.form("f1")])
+    first = warehouse.run("app-status-from-fact", "form", "--run-key", "k")
+    warehouse.sql.run("DELETE FROM warehouse.app_status_fact")
+    again = warehouse.run("app-status-from-fact", "form", "--run-key", "k", "--force")
+    equal((again["status"], again["rows_inserted"]), ("done", 1), "the forced run")
+    check(again["batch_id"] != first["batch_id"], "the forced run has no batch of its own")
+    last = warehouse.run("app-status-from-fact", "form", "--run-key", "k")
+    equal((last["status"], last["batch_id"]), ("already-done", again["batch_id"]), "the next run")
 
 
 @test
@@ -262,16 +351,30 @@ def a_run_key_answers_the_same_run_again_though_more_has_come():
 def both_sides_at_once_take_turns_and_agree():
     warehouse = Warehouse()
     for number in range(3):
-        warehouse.take("form", [doc.form(f"f{number}-{user}", day(number + 1), user_id=f"u{user}")
-                                for user in range(0, 200)])
-        warehouse.take("synclog", [doc.synclog(1000 * number + user, day(number + 2), user_id=f"u{user}")
-                                   for user in range(100, 300)])
+        warehouse.take(
+            "form",
+            [
+                doc.form(f"f{number}-{user}", day(number + 1), user_id=f"u{user}")
+                for user in range(0, 200)
+            ],
+        )
+        warehouse.take(
+            "synclog",
+            [
+                doc.synclog(1000 * number + user, day(number + 2), user_id=f"u{user}")
+                for user in range(100, 300)
+            ],
+        )
         runs = [warehouse.start("app-status-from-fact", side) for side in ("form", "synclog")]
         for process in runs:
             process.wait().ended(0)
         seen = {row[0]: row[1:] for row in rows(warehouse)}
         equal(len(seen), 300, "rows")
-        equal(seen["u150"], ("anc", f"f{number}-150", at(number + 1), at(number + 2)), "a user with both")
+        equal(
+            seen["u150"],
+            ("anc", f"f{number}-150", at(number + 1), at(number + 2)),
+            "a user with both",
+        )
         equal(seen["u250"], (None, None, None, at(number + 2)), "a user with syncs alone")
     warehouse.run("verify-app-status")
 
@@ -292,20 +395,65 @@ def an_unchanged_row_is_not_written():
 
 # ---- the report ----
 
+
 @test
 def the_report_shows_each_worker_and_the_build_s_version():
     warehouse = Warehouse()
-    warehouse.take("user", [doc.user("asha"), doc.user("ben"), doc.user("gone", base_doc="CouchUser-Deleted"),
-                            doc.web_user("maria")])
+    warehouse.take(
+        "user",
+        [
+            doc.user("asha"),
+            doc.user("ben"),
+            doc.user("gone", base_doc="CouchUser-Deleted"),
+            doc.web_user("maria"),
+        ],
+    )
     warehouse.take("application", [doc.app(), doc.build("anc-18", version=18)])
-    warehouse.take("form", [doc.form("f1", day(1), app_version=None), doc.form("f2", day(2), user_id="gone"),
-                            doc.form("f3", day(2), user_id="maria")])
+    warehouse.take(
+        "form",
+        [
+            doc.form("f1", day(1), app_version=None),
+            doc.form("f2", day(2), user_id="gone"),
+            doc.form("f3", day(2), user_id="maria"),
+        ],
+    )
     warehouse.app_status()
-    equal(warehouse.report("user_id, username, first_name, last_name, domain, application_id, application_name,"
-                           " application_version, commcare_version, last_submission, last_sync"),
-          [("asha", "asha@river.commcarehq.org", "Asha", "K", "river", "anc", "Antenatal care", "18", "2.47.1",
-            at(1), None),
-           ("ben", "ben@river.commcarehq.org", "Ben", "K", "river", None, None, None, None, None, None)], "report")
+    equal(
+        warehouse.report(
+            "user_id, username, first_name, last_name, domain, application_id,"
+            " application_name,"
+            " application_version, commcare_version, last_submission, last_sync"
+        ),
+        [
+            (
+                "asha",
+                "asha@river.commcarehq.org",
+                "Asha",
+                "K",
+                "river",
+                "anc",
+                "Antenatal care",
+                "18",
+                "2.47.1",
+                at(1),
+                None,
+            ),
+            (
+                "ben",
+                "ben@river.commcarehq.org",
+                "Ben",
+                "K",
+                "river",
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+            ),
+        ],
+        "report",
+    )
 
 
 @test
@@ -315,10 +463,17 @@ def a_build_that_comes_late_shows_its_version_without_touching_the_facts():
     warehouse.take("form", [doc.form("f1", day(1), app_version=7)])
     warehouse.app_status()
     equal(warehouse.report("application_version, application_name"), [("7", None)], "before")
-    physical = ["SELECT xmin, ctid FROM warehouse.form_fact", "SELECT xmin, ctid FROM warehouse.app_status_fact"]
+    physical = [
+        "SELECT xmin, ctid FROM warehouse.form_fact",
+        "SELECT xmin, ctid FROM warehouse.app_status_fact",
+    ]
     before = [warehouse.sql.run(query) for query in physical]
     warehouse.take("application", [doc.app(version=21), doc.build("anc-18", version=18)])
-    equal(warehouse.report("application_version, application_name"), [("18", "Antenatal care")], "after")
+    equal(
+        warehouse.report("application_version, application_name"),
+        [("18", "Antenatal care")],
+        "after",
+    )
     equal([warehouse.sql.run(query) for query in physical], before, "facts, physically")
 
 
@@ -327,24 +482,46 @@ def the_report_s_domain_is_the_form_s_else_the_sync_s_else_the_user_s():
     warehouse = Warehouse()
     warehouse.take("user", [doc.user(name, domain="home") for name in ("a", "b", "c", "d")])
     warehouse.take("form", [doc.form("f1", day(1), user_id="a", domain="forms")])
-    warehouse.take("synclog", [doc.synclog(1, day(2), user_id="a", domain="syncs"),
-                               doc.synclog(2, day(2), user_id="b", domain="syncs"),
-                               doc.synclog(3, day(2), user_id="c", domain=None)])
+    warehouse.take(
+        "synclog",
+        [
+            doc.synclog(1, day(2), user_id="a", domain="syncs"),
+            doc.synclog(2, day(2), user_id="b", domain="syncs"),
+            doc.synclog(3, day(2), user_id="c", domain=None),
+        ],
+    )
     warehouse.app_status()
-    equal(warehouse.report("user_id, domain"), [("a", "forms"), ("b", "syncs"), ("c", "home"), ("d", "home")], "domains")
+    equal(
+        warehouse.report("user_id, domain"),
+        [("a", "forms"), ("b", "syncs"), ("c", "home"), ("d", "home")],
+        "domains",
+    )
 
 
 @test
 def the_acceptance_test_of_the_original():
     warehouse = Warehouse()
     warehouse.take("user", [doc.user("asha")])
-    forms = warehouse.take("form", [doc.form(f"f{n}", day(n), app_id=None, build_id=None, app_version=None,
-                                             commcare_version=None) for n in (1, 2, 3)])
+    forms = warehouse.take(
+        "form",
+        [
+            doc.form(
+                f"f{n}", day(n), app_id=None, build_id=None, app_version=None, commcare_version=None
+            )
+            for n in (1, 2, 3)
+        ],
+    )
     syncs = warehouse.take("synclog", [doc.synclog(1, day(4))])
     equal((forms["rows_staged"], syncs["rows_staged"]), (3, 1), "staged")
     warehouse.app_status()
-    equal(warehouse.report("application_id, domain, last_submission, last_sync, application_version, commcare_version"),
-          [(None, "river", at(3), at(4), None, None)], "the one row")
+    equal(
+        warehouse.report(
+            "application_id, domain, last_submission, last_sync,"
+            " application_version, commcare_version"
+        ),
+        [(None, "river", at(3), at(4), None, None)],
+        "the one row",
+    )
 
 
 @test

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Signals, kills, twins and zombies: nothing half, nothing twice, nothing left behind."""
+
 import os
 import signal
 import sys
@@ -13,12 +14,23 @@ from harness import check, contains, equal, for_each, main, test, wait_until  # 
 from source import SourceDatabase  # noqa: E402
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-STEPS = ["load-staging", "transform-fact", "transform-dim", "app-status-from-fact", "verify-app-status",
-         "clear-staging"]
+STEPS = [
+    "load-staging",
+    "transform-fact",
+    "transform-dim",
+    "app-status-from-fact",
+    "verify-app-status",
+    "clear-staging",
+]
 # A lock under which the data transaction of the step has to wait.
-BLOCKED_BY = {"load-staging": "staging.form", "transform-fact": "warehouse.form_fact",
-              "transform-dim": "warehouse.user_dim", "app-status-from-fact": "warehouse.app_status_fact",
-              "verify-app-status": "warehouse.app_status_fact", "clear-staging": "staging.form"}
+BLOCKED_BY = {
+    "load-staging": "staging.form",
+    "transform-fact": "warehouse.form_fact",
+    "transform-dim": "warehouse.user_dim",
+    "app-status-from-fact": "warehouse.app_status_fact",
+    "verify-app-status": "warehouse.app_status_fact",
+    "clear-staging": "staging.form",
+}
 
 
 def prepared(step):
@@ -49,8 +61,14 @@ def nobody_is_left(warehouse):
     wait_until(lambda: backends(warehouse.name) == 0, "the task's sessions to be gone", 5)
 
 
-@for_each([(step, number) for step in STEPS for number in (SIGNALS if step == "transform-fact" else SIGNALS[:1])],
-          name=lambda case: f"{case[0]} {case[1].name}")
+@for_each(
+    [
+        (step, number)
+        for step in STEPS
+        for number in (SIGNALS if step == "transform-fact" else SIGNALS[:1])
+    ],
+    name=lambda case: f"{case[0]} {case[1].name}",
+)
 def a_signal_cancels_the_statement_and_ends_the_task_by_that_signal_within_three_seconds(case):
     step, number = case
     warehouse, arguments = prepared(step)
@@ -97,8 +115,10 @@ def a_signal_while_standard_input_is_silent_ends_the_task():
 @test
 def a_signal_inside_a_copy_from_a_server_leaves_nothing_on_either_side():
     warehouse, source = Warehouse(), SourceDatabase()
-    source.sql.run("""INSERT INTO form_processor_xforminstancesql (form_id, domain, xmlns, received_on)
-                      SELECT 'f' || n, 'river', 'x', '2026-03-01Z' FROM generate_series(1, 20000) AS n""")
+    source.sql.run("""INSERT INTO form_processor_xforminstancesql (form_id, domain, xmlns,
+                        received_on)
+                      SELECT 'f' || n, 'river', 'x', '2024-03-01Z' FROM generate_series(1,
+                        20000) AS n""")
     holder = warehouse.session()
     holder.run("BEGIN; LOCK TABLE staging.form IN ACCESS EXCLUSIVE MODE")
     process = warehouse.start("load-staging", "form", "--source", source.spec)
@@ -149,7 +169,9 @@ def the_retry_of_a_killed_try_ends_the_try_s_backend():
     process.signal(signal.SIGKILL)
     process.wait()
     retry = warehouse.start("transform-fact", *arguments)
-    wait_until(lambda: backends(warehouse.name, "transform-fact%") == 1, "one session instead of two")
+    wait_until(
+        lambda: backends(warehouse.name, "transform-fact%") == 1, "one session instead of two"
+    )
     holder.run("ROLLBACK")
     run = retry.wait().ended(0)
     equal((run["status"], run["rows_inserted"]), ("done", 1), "the retry")
@@ -169,7 +191,9 @@ def two_transforms_that_need_the_same_new_month_make_it_once():
     process = warehouse.start("transform-fact", *arguments)
     wait_for_lock(warehouse.name, "transform-fact%")
     maker.run("COMMIT")
-    equal(process.wait().ended(0)["rows_inserted"], 1, "rows of the month that another session made")
+    equal(
+        process.wait().ended(0)["rows_inserted"], 1, "rows of the month that another session made"
+    )
 
 
 @for_each(["load-staging", "transform-fact", "transform-dim", "app-status-from-fact"])
@@ -180,7 +204,11 @@ def of_two_copies_at_once_one_works_and_the_other_finds_it_done(step):
     equal(statuses.count("done"), 1, f"of {statuses} those that are done")
     lines = {run.stdout.replace('"already-done"', '"done"') for run in runs if run.status == 0}
     equal(len(lines), 1, "different lines")
-    equal(warehouse.sql.number("SELECT count(*) FROM etl.batch WHERE workflow NOT LIKE 'app%'"), 1, "batches")
+    equal(
+        warehouse.sql.number("SELECT count(*) FROM etl.batch WHERE workflow NOT LIKE 'app%'"),
+        1,
+        "batches",
+    )
 
 
 @test
@@ -203,10 +231,21 @@ def a_finished_step_is_answered_without_any_lock():
     done = warehouse.run("transform-fact", *arguments)
     holder = warehouse.session()
     holder.run("""BEGIN; SELECT * FROM etl.batch FOR UPDATE; SELECT * FROM etl.workflow FOR UPDATE;
-                  SELECT * FROM etl.target FOR UPDATE; LOCK TABLE warehouse.form_fact, staging.form""")
-    for step, more in (("transform-fact", arguments),
-                       ("load-staging", ["form", "--run-key", "k", "--source",
-                                         os.path.join(warehouse.folder, "records1.ndjson")])):
+                  SELECT * FROM etl.target FOR UPDATE; LOCK TABLE warehouse.form_fact,
+                    staging.form""")
+    for step, more in (
+        ("transform-fact", arguments),
+        (
+            "load-staging",
+            [
+                "form",
+                "--run-key",
+                "k",
+                "--source",
+                os.path.join(warehouse.folder, "records1.ndjson"),
+            ],
+        ),
+    ):
         run = warehouse.run(step, *more, "--lock-timeout", "2s")
         equal((run["status"], run["attempt"] <= done["attempt"]), ("already-done", True), step)
 
@@ -235,7 +274,11 @@ def a_try_that_was_stopped_and_overtaken_changes_nothing(step):
     first, second = overtaken(step, arguments, warehouse)
     first.ended(75, 69)
     after = warehouse.sql.tuples(state)
-    equal((after[0][2], after[0][4]), (second["attempt"], None), "attempt; the older try writes no failure")
+    equal(
+        (after[0][2], after[0][4]),
+        (second["attempt"], None),
+        "attempt; the older try writes no failure",
+    )
     equal(warehouse.run(step, *arguments)["status"], "already-done", "status")
 
 
@@ -247,7 +290,10 @@ def a_try_whose_attempt_was_raised_behind_its_back_is_fenced_off():
     process = warehouse.start("transform-fact", *arguments)
     wait_for_lock(warehouse.name, "transform-fact%")
     other = warehouse.session()
-    other.start("SET lock_timeout = '300ms'; UPDATE etl.batch SET attempt = attempt + 1 WHERE workflow = 'form'")
+    other.start(
+        "SET lock_timeout = '300ms'; UPDATE etl.batch SET attempt = attempt + 1 WHERE"
+        " workflow = 'form'"
+    )
     try:
         other.finish()
         was_raised = True
@@ -257,7 +303,11 @@ def a_try_whose_attempt_was_raised_behind_its_back_is_fenced_off():
     run = process.wait()
     if was_raised:
         run.ended(75)
-        equal(warehouse.sql.number("SELECT count(*) FROM warehouse.form_fact"), 0, "facts of the fenced try")
+        equal(
+            warehouse.sql.number("SELECT count(*) FROM warehouse.form_fact"),
+            0,
+            "facts of the fenced try",
+        )
     else:
         run.ended(0)
 
@@ -267,7 +317,8 @@ def a_terminated_backend_is_temporary_and_the_retry_is_right():
     warehouse, arguments = prepared("transform-fact")
     process, holder = blocked(warehouse, "transform-fact", arguments)
     root().run(f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                    WHERE datname = '{warehouse.name}' AND application_name LIKE 'transform-fact%'""")
+                    WHERE datname = '{warehouse.name}'
+                      AND application_name LIKE 'transform-fact%'""")
     process.wait().ended(75, 69)
     holder.run("ROLLBACK")
     equal(warehouse.run("transform-fact", *arguments)["rows_inserted"], 1, "the retry")
@@ -289,7 +340,8 @@ def the_label_of_a_session_names_step_and_batch():
     warehouse, arguments = prepared("transform-fact")
     process, holder = blocked(warehouse, "transform-fact", arguments)
     label = root().value(f"""SELECT application_name FROM pg_stat_activity
-                              WHERE datname = '{warehouse.name}' AND application_name LIKE 'transform-fact%'""")
+                              WHERE datname = '{warehouse.name}'
+                                AND application_name LIKE 'transform-fact%'""")
     batch = warehouse.sql.value("SELECT id || '/' || attempt FROM etl.batch")
     equal(label, f"transform-fact {batch}", "application_name")
     process.signal(signal.SIGTERM)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """A marked value in every field of every record goes through every failure, and is in no output."""
+
 import json
 import os
 import signal
@@ -14,9 +15,15 @@ from source import SourceDatabase  # noqa: E402
 
 MARK = "Tell-Tale-0451"
 FOLDED = MARK.lower()
-MAKERS = {"form": lambda: doc.form("k"), "synclog": lambda: doc.synclog(1), "user": lambda: doc.user("k"),
-          "group": lambda: doc.group("k"), "domain": lambda: doc.domain("k"), "application": lambda: doc.app("k"),
-          "location": lambda: doc.location("k")}
+MAKERS = {
+    "form": lambda: doc.form("k"),
+    "synclog": lambda: doc.synclog(1),
+    "user": lambda: doc.user("k"),
+    "group": lambda: doc.group("k"),
+    "domain": lambda: doc.domain("k"),
+    "application": lambda: doc.app("k"),
+    "location": lambda: doc.location("k"),
+}
 FEEDS = sorted(MAKERS)
 
 
@@ -33,7 +40,8 @@ def marked(record, also=()):
     result = {}
     for name, value in record.items():
         is_time = isinstance(value, str) and value[:2] == "20" and "T" in value
-        result[name] = f"{MARK}-{name}" if isinstance(value, str) and not is_time and name not in kept else value
+        is_free = isinstance(value, str) and not is_time and name not in kept
+        result[name] = f"{MARK}-{name}" if is_free else value
     return result
 
 
@@ -57,30 +65,43 @@ def through_every_reject_and_every_transform(feed):
     record = marked(MAKERS[feed](), ("location_type_last_modified",))
     lines = list(variants(record))
     run = warehouse.load(feed, [record] + lines, "--max-rejects", "100%", "--verbose")
-    check(run["rows_rejected"] > len(lines) // 4, f"the test itself: {run['rows_rejected']} rejects")
+    check(
+        run["rows_rejected"] > len(lines) // 4, f"the test itself: {run['rows_rejected']} rejects"
+    )
     done = warehouse.transform(feed, run, "--verbose")
     again = warehouse.transform(feed, run, "--verbose")
-    status = [warehouse.run("batch-status", *options) for options in ((), ("--json",), ("--verbose",))]
+    status = [
+        warehouse.run("batch-status", *options) for options in ((), ("--json",), ("--verbose",))
+    ]
     over = warehouse.load(feed, lines, "--max-rejects", "0", "--verbose", expect=65)
     tried = warehouse.load(feed, [record], "--dry-run", "--verbose")
     silent(run, done, again, over, tried, *status)
-    derived = [warehouse.run("app-status-from-fact", side, "--verbose", "--force") for side in ("form", "synclog")]
-    silent(*derived, warehouse.run("verify-app-status", "--verbose"), warehouse.run("clear-staging", "--verbose"))
+    derived = [
+        warehouse.run("app-status-from-fact", side, "--verbose", "--force")
+        for side in ("form", "synclog")
+    ]
+    silent(
+        *derived,
+        warehouse.run("verify-app-status", "--verbose"),
+        warehouse.run("clear-staging", "--verbose"),
+    )
 
 
-# What makes a statement of the transform fail at the server, in messages and details that quote rows.
+# What makes a statement of the transform fail at the server, with messages that quote rows.
 BREAKS = {
     "a check": "ALTER TABLE warehouse.user_dim ADD CHECK (id = 0)",
-    "a unique key": "CREATE UNIQUE INDEX ON warehouse.user_dim ((1)) WHERE id > 0 AND username IS NOT NULL",
+    "a unique key": """CREATE UNIQUE INDEX ON warehouse.user_dim ((1))
+                        WHERE id > 0 AND username IS NOT NULL""",
     "a type": "ALTER TABLE warehouse.user_dim ALTER first_name TYPE integer USING NULL",
     "a missing column": "ALTER TABLE warehouse.user_dim DROP COLUMN first_name CASCADE",
     "a length": "ALTER TABLE warehouse.user_dim ALTER last_name TYPE varchar(3) USING NULL",
-    "a refusal that quotes": f"""
+    "a refusal that quotes": """
         CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            RAISE EXCEPTION 'no % here', NEW.username USING DETAIL = NEW.username, HINT = NEW.username; END $$;
+            RAISE EXCEPTION 'no % here', NEW.username USING DETAIL = NEW.username,
+              HINT = NEW.username; END $$;
         CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON warehouse.user_dim
             FOR EACH ROW EXECUTE FUNCTION public.refuse()""",
-    "a notice that quotes": f"""
+    "a notice that quotes": """
         CREATE FUNCTION public.tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             RAISE WARNING 'saw %', NEW.username; RETURN NEW; END $$;
         CREATE TRIGGER tell BEFORE INSERT OR UPDATE ON warehouse.user_dim
@@ -91,7 +112,9 @@ BREAKS = {
 @for_each(sorted(BREAKS))
 def through_every_refusal_of_the_server(name):
     warehouse = Warehouse()
-    loaded = warehouse.load("user", [marked(doc.user("k1")), {**marked(doc.user("k2")), "_id": f"{MARK}-2"}])
+    loaded = warehouse.load(
+        "user", [marked(doc.user("k1")), {**marked(doc.user("k2")), "_id": f"{MARK}-2"}]
+    )
     warehouse.sql.run("DROP VIEW warehouse.app_status_report CASCADE; " + BREAKS[name])
     run = warehouse.transform("user", loaded, "--verbose", expect=None)
     check(run.status != 0 or "notice" in name, f"the test itself: {name} did not fail")
@@ -119,15 +142,35 @@ def through_staging_that_refuses():
 @test
 def through_a_server_source_and_its_failures():
     warehouse, source = Warehouse(), SourceDatabase()
-    source.add_form(f"{MARK}-1", user_id=MARK, domain=MARK, app_id=MARK, xmlns=MARK, build_id=MARK,
-                    commcare_version=MARK[:8])
+    source.add_form(
+        f"{MARK}-1",
+        user_id=MARK,
+        domain=MARK,
+        app_id=MARK,
+        xmlns=MARK,
+        build_id=MARK,
+        commcare_version=MARK[:8],
+    )
     source.add_form(f"{MARK}-2", "1999-01-01T00:00:00Z", user_id=MARK)
     runs = [warehouse.load_from("form", [source], "--verbose")]
     runs.append(warehouse.transform("form", runs[0], "--verbose"))
-    runs.append(warehouse.load_from("form", [source], "--verbose", "--max-rejects", "0", "--since", "1990-01-01",
-                                    "--until", "2000-01-01", expect=65))
+    runs.append(
+        warehouse.load_from(
+            "form",
+            [source],
+            "--verbose",
+            "--max-rejects",
+            "0",
+            "--since",
+            "1990-01-01",
+            "--until",
+            "2000-01-01",
+            expect=65,
+        )
+    )
     source.sql.run(f"""ALTER TABLE form_processor_xforminstancesql ALTER state DROP DEFAULT,
-        DROP CONSTRAINT form_processor_xforminstancesql_state_check, ALTER state TYPE varchar USING '{MARK}'""")
+        DROP CONSTRAINT form_processor_xforminstancesql_state_check, ALTER state TYPE varchar
+          USING '{MARK}'""")
     runs.append(warehouse.load_from("form", [source], "--verbose", "--overlap", "30d", expect=None))
     check(runs[-1].status != 0, "the test itself: a text as state was taken")
     runs.append(warehouse.load_from("form", [source], "--verbose", "--dry-run", expect=None))
@@ -141,9 +184,13 @@ def through_signals_and_sessions_that_are_ended():
         loaded = warehouse.load("user", [marked(doc.user("k"))])
         holder = warehouse.session()
         holder.run("BEGIN; LOCK TABLE warehouse.user_dim IN ACCESS EXCLUSIVE MODE")
-        process = warehouse.start("transform-dim", "user", "--batch-id", loaded["batch_id"], "--verbose")
+        process = warehouse.start(
+            "transform-dim", "user", "--batch-id", loaded["batch_id"], "--verbose"
+        )
         wait_for_lock(warehouse.name, "transform-dim%")
-        label = warehouse.sql.value("SELECT string_agg(application_name, ' ') FROM pg_stat_activity")
+        label = warehouse.sql.value(
+            "SELECT string_agg(application_name, ' ') FROM" " pg_stat_activity"
+        )
         lacks(label.lower(), FOLDED, "application_name")
         if ending == "signal":
             process.signal(signal.SIGTERM)
@@ -173,17 +220,32 @@ def a_password_is_in_no_output_and_in_no_command_line():
         ["--source", f"host=localhost dbname=hq no_such_option={MARK}"],
         ["--source", f"host=localhost dbname=hq password='{MARK}"],
     ]
-    silent(run, *[run_task("load-staging", "form", *options, "--verbose", database=warehouse.name).ended(64)
-                  for options in bad])
-    silent(run_task("batch-status", "--verbose", env={"PGHOST": "/nonexistent", **env}),
-           run_task("batch-status", "--verbose", database="no_such_database", env=env))
+    silent(
+        run,
+        *[
+            run_task("load-staging", "form", *options, "--verbose", database=warehouse.name).ended(
+                64
+            )
+            for options in bad
+        ],
+    )
+    silent(
+        run_task("batch-status", "--verbose", env={"PGHOST": "/nonexistent", **env}),
+        run_task("batch-status", "--verbose", database="no_such_database", env=env),
+    )
 
 
 @test
 def a_wrong_argument_is_not_repeated_where_it_may_be_data():
     warehouse = Warehouse()
-    runs = [warehouse.run("load-staging", "form", "--source", "x", "--run-key", f"{MARK} {MARK}", expect=64),
-            warehouse.run("transform-fact", "form", "--batch-id", "-", stdin=MARK + "\n", expect=(64, 65, 74))]
+    runs = [
+        warehouse.run(
+            "load-staging", "form", "--source", "x", "--run-key", f"{MARK} {MARK}", expect=64
+        ),
+        warehouse.run(
+            "transform-fact", "form", "--batch-id", "-", stdin=MARK + "\n", expect=(64, 65, 74)
+        ),
+    ]
     silent(*runs)
 
 

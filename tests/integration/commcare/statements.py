@@ -4,6 +4,7 @@
 Needs psql and a scratch server in PG*. Nothing of the product but its .sql files is used: the
 values that a procedure would bind are given by the test.
 """
+
 import json
 import os
 import re
@@ -42,9 +43,15 @@ class Database:
         self.admin("CREATE DATABASE %s TEMPLATE %s" % (self.name, template))
         self.psql = subprocess.Popen(
             ["psql", "-XAtq", "-F", "\x1f", "-d", self.name],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.sql("SET search_path = pg_catalog; SET timezone = 'UTC'; SET jit = off;"
-                 "SET client_min_messages = warning;")
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.sql(
+            "SET search_path = pg_catalog; SET timezone = 'UTC'; SET jit = off;"
+            "SET client_min_messages = warning;"
+        )
 
     @staticmethod
     def admin(command):
@@ -94,16 +101,20 @@ class Warehouse(Database):
 
     @staticmethod
     def migrate(made):
-        for folder in (os.path.join(ROOT, "common", "etl", "schema"),
-                       os.path.join(PIPELINE, "schema")):
+        for folder in (
+            os.path.join(ROOT, "common", "etl", "schema"),
+            os.path.join(PIPELINE, "schema"),
+        ):
             for file in sorted(os.listdir(folder)):
                 made.sql(read(folder, file))
         for target in TARGETS:
             made.sql("INSERT INTO etl.target (name) VALUES ('%s')" % target)
         for workflow in FEEDS + ("app_status_form", "app_status_synclog"):
             kind = "derived" if workflow.startswith("app_") else "feed"
-            made.sql("INSERT INTO etl.workflow (name, pipeline, kind, target)"
-                     " VALUES ('%s', 'commcare', '%s', 'x')" % (workflow, kind))
+            made.sql(
+                "INSERT INTO etl.workflow (name, pipeline, kind, target)"
+                " VALUES ('%s', 'commcare', '%s', 'x')" % (workflow, kind)
+            )
 
     def prepare(self):
         self.parameters = {}
@@ -128,22 +139,32 @@ class Warehouse(Database):
         """Opens a batch and stages records (dicts of staging columns); gives its id."""
         self.read_number += 1
         number = read_number or self.read_number
-        batch = int(self.one(
-            "INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until, state,"
-            " read_number, rows_staged) VALUES ('%s', 'k%d', 'f', 'incremental', '-infinity',"
-            " 'infinity', 'staged', %d, %d) RETURNING id"
-            % (feed, self.read_number, number, len(records))))
+        batch = int(
+            self.one(
+                "INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until, state,"
+                " read_number, rows_staged) VALUES ('%s', 'k%d', 'f', 'incremental', '-infinity',"
+                " 'infinity', 'staged', %d, %d) RETURNING id"
+                % (feed, self.read_number, number, len(records))
+            )
+        )
         rows = []
         for position, record in enumerate(records, 1):
-            row = {"batch_id": batch, "read_number": number, "line_no": position,
-                   "is_tombstone": False, "version_time": version_time}
+            row = {
+                "batch_id": batch,
+                "read_number": number,
+                "line_no": position,
+                "is_tombstone": False,
+                "version_time": version_time,
+            }
             row.update(record)
             if row["version_time"] is None:
                 row["version_time"] = "-infinity"
             rows.append(row)
-        self.sql("INSERT INTO staging.%s"
-                 " SELECT * FROM jsonb_populate_recordset(NULL::staging.%s, %s)"
-                 % (feed, feed, literal(json.dumps(rows))))
+        self.sql(
+            "INSERT INTO staging.%s"
+            " SELECT * FROM jsonb_populate_recordset(NULL::staging.%s, %s)"
+            % (feed, feed, literal(json.dumps(rows)))
+        )
         return batch
 
     def transform(self, feed, batch, pending_older=False, own_times=True):
@@ -164,26 +185,37 @@ class Warehouse(Database):
 
     def load(self, feed, records, **options):
         """Stages and transforms."""
-        staging = {name: options.pop(name) for name in ("version_time", "read_number")
-                   if name in options}
+        staging = {
+            name: options.pop(name) for name in ("version_time", "read_number") if name in options
+        }
         return self.transform(feed, self.stage(feed, records, **staging), **options)
 
     def derive(self, side, batches=None, everything=False):
         """What app-status-from-fact would do for form or synclog; None: what is unconsumed."""
         consumer = "app_status_" + side
         if batches is None:
-            batches = [int(row[0]) for row in self.sql(
-                "SELECT id FROM etl.batch WHERE workflow = '%s' AND state = 'complete'"
-                " AND NOT EXISTS (SELECT FROM etl.batch_consumption WHERE consumer = '%s'"
-                " AND source_batch_id = id) ORDER BY id" % (side, consumer))]
-        derived = int(self.one(
-            "INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until, state)"
-            " SELECT '%s', 'd' || count(*), 'f', 'incremental', '-infinity', 'infinity', 'complete'"
-            " FROM etl.batch RETURNING id" % consumer))
+            batches = [
+                int(row[0])
+                for row in self.sql(
+                    "SELECT id FROM etl.batch WHERE workflow = '%s' AND state = 'complete'"
+                    " AND NOT EXISTS (SELECT FROM etl.batch_consumption WHERE consumer = '%s'"
+                    " AND source_batch_id = id) ORDER BY id" % (side, consumer)
+                )
+            ]
+        derived = int(
+            self.one(
+                "INSERT INTO etl.batch (workflow, run_key, fingerprint, kind, since, until, state)"
+                " SELECT '%s', 'd' || count(*), 'f', 'incremental', '-infinity', 'infinity',"
+                " 'complete'"
+                " FROM etl.batch RETURNING id" % consumer
+            )
+        )
         self.sql("BEGIN")
         for source in batches:
-            self.sql("INSERT INTO etl.batch_consumption (consumer, source_batch_id, batch_id)"
-                     " VALUES ('%s', %d, %d) ON CONFLICT DO NOTHING" % (consumer, source, derived))
+            self.sql(
+                "INSERT INTO etl.batch_consumption (consumer, source_batch_id, batch_id)"
+                " VALUES ('%s', %d, %d) ON CONFLICT DO NOTHING" % (consumer, source, derived)
+            )
         if everything:
             counts = self.run("app_status_from_all", batch_id=derived)
         else:
@@ -198,10 +230,13 @@ MEMBERS = {
     "domain": [],
     "location": [],
     "application": [],
-    "form": ["form_months", "form_user_members", "form_application_members",
-             "form_domain_members"],
-    "synclog": ["synclog_months", "synclog_user_members", "synclog_application_members",
-                "synclog_domain_members"],
+    "form": ["form_months", "form_user_members", "form_application_members", "form_domain_members"],
+    "synclog": [
+        "synclog_months",
+        "synclog_user_members",
+        "synclog_application_members",
+        "synclog_domain_members",
+    ],
 }
 STEPS = {
     "user": ["user_dim", "user_gone", "user_location_dim", "domain_membership_dim"],

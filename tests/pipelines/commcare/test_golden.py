@@ -5,6 +5,7 @@ expected/DAY/STEM.tsv for each query/STEM.sql. The expected tables are checked b
 
 With --show the tables are printed instead of compared.
 """
+
 import glob
 import os
 import subprocess
@@ -23,8 +24,13 @@ QUERIES = sorted(glob.glob(os.path.join(HERE, "query", "*.sql")))
 
 def table(warehouse, query):
     """The lines that a query gives, with tabs; NULL is \\N."""
-    done = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-F", "\t", "-P", "null=\\N", "-f", query], check=True,
-                          env=factline.environment(warehouse.name, PGTZ="UTC"), capture_output=True, text=True)
+    done = subprocess.run(
+        ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-F", "\t", "-P", "null=\\N", "-f", query],
+        check=True,
+        env=factline.environment(warehouse.name, PGTZ="UTC"),
+        capture_output=True,
+        text=True,
+    )
     return done.stdout
 
 
@@ -44,8 +50,12 @@ def compare(warehouse, day):
         expected = read(os.path.join(HERE, "expected", day, f"{stem}.tsv"))
         if seen != expected:
             lines = [f"- {line}" for line in expected.splitlines() if line not in seen.splitlines()]
-            lines += [f"+ {line}" for line in seen.splitlines() if line not in expected.splitlines()]
-            wrong.append(f"expected/{day}/{stem}.tsv:\n      " + "\n      ".join(lines or ["another order"]))
+            lines += [
+                f"+ {line}" for line in seen.splitlines() if line not in expected.splitlines()
+            ]
+            wrong.append(
+                f"expected/{day}/{stem}.tsv:\n      " + "\n      ".join(lines or ["another order"])
+            )
     check(not wrong, "\n    ".join([f"tables of {day} differ"] + wrong))
 
 
@@ -59,7 +69,9 @@ def run_day(warehouse, source, day):
             source.sql.run(read(os.path.join(folder, f"{feed}.sql")))
         elif not os.path.exists(path):
             continue
-        loaded = warehouse.run("load-staging", feed, "--source", spec, "--run-key", day, "--overlap", "0s")
+        loaded = warehouse.run(
+            "load-staging", feed, "--source", spec, "--run-key", day, "--overlap", "0s"
+        )
         warehouse.transform(feed, loaded)
     warehouse.app_status()
     warehouse.run("verify-app-status")
@@ -78,8 +90,14 @@ def two_days_of_a_small_installation_give_the_tables_that_were_checked_by_hand()
 def each_expected_table_has_its_query_and_each_query_its_table():
     stems = sorted(os.path.splitext(os.path.basename(query))[0] for query in QUERIES)
     for day in ("day1", "day2"):
-        equal(sorted(os.path.splitext(name)[0] for name in os.listdir(os.path.join(HERE, "expected", day))), stems,
-              f"tables of {day}")
+        equal(
+            sorted(
+                os.path.splitext(name)[0]
+                for name in os.listdir(os.path.join(HERE, "expected", day))
+            ),
+            stems,
+            f"tables of {day}",
+        )
 
 
 if __name__ == "__main__":

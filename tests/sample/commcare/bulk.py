@@ -26,8 +26,11 @@ def write_forms(path, count, history_end, days, users):
     chance = Chance("bulk")
     users = users or max(1, int(count * USERS_PER_FORM))
     user_ids = [f'"{chance.hex_id()}"' for _ in range(users)]
-    apps = [(name, f'"{chance.hex_id()}"', [f'"{chance.hex_id()}"' for _ in range(4)])
-            for name in ("river-health", "hill-health", "coast-nutrition") for _ in range(2)]
+    apps = [
+        (name, f'"{chance.hex_id()}"', [f'"{chance.hex_id()}"' for _ in range(4)])
+        for name in ("river-health", "hill-health", "coast-nutrition")
+        for _ in range(2)
+    ]
     clock = _seconds_of_a_day()
     first = history_end - days * DAY
     dates = [json_time(first + day * DAY)[:10] for day in range(-1, days)]
@@ -65,7 +68,29 @@ def write_forms(path, count, history_end, days, users):
                     app = build = "null"
                 else:
                     user = "null"
-            write(LINE % (
-                f"{state_of & 0xFFFFFFFF:08x}", number & 0xFFFF, number, domain, app,
-                builds[0][1:7], user, date, received, changed, edited, deleted, build, state,
-                ended_on, ended, ended_on, ended, luck % 4, luck % 4 + 10, operations))
+            write(
+                LINE
+                % (
+                    f"{state_of & 0xFFFFFFFF:08x}",
+                    number & 0xFFFF,
+                    number,
+                    domain,
+                    app,
+                    builds[0][1:7],
+                    user,
+                    date,
+                    received,
+                    changed,
+                    edited,
+                    deleted,
+                    build,
+                    state,
+                    ended_on,
+                    ended,
+                    ended_on,
+                    ended,
+                    luck % 4,
+                    luck % 4 + 10,
+                    operations,
+                )
+            )

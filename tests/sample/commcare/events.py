@@ -59,13 +59,20 @@ class Events:
     def _sync(self, worker, chance, app, time):
         if time >= self.world.next_end:
             return
-        self.sync_logs.append({
-            "synclog_id": chance.uuid(), "domain": worker["domain"], "user_id": worker["id"],
-            "date": time + chance.below(MINUTE),
-            "build_id": self._build_of(worker, app, chance, time)["id"], "app_id": app["id"],
-            "duration": chance.between(0, 40), "device_id": worker["device"],
-            "is_formplayer": chance.happens(0.05), "request_user_id": worker["id"],
-        })
+        self.sync_logs.append(
+            {
+                "synclog_id": chance.uuid(),
+                "domain": worker["domain"],
+                "user_id": worker["id"],
+                "date": time + chance.below(MINUTE),
+                "build_id": self._build_of(worker, app, chance, time)["id"],
+                "app_id": app["id"],
+                "duration": chance.between(0, 40),
+                "device_id": worker["device"],
+                "is_formplayer": chance.happens(0.05),
+                "request_user_id": worker["id"],
+            }
+        )
 
     def _visit(self, worker, chance, app, ended):
         """A form: filled in, received (at once, or days late from a village without network)."""
@@ -79,12 +86,22 @@ class Events:
         if chance.happens(0.002):  # a phone whose clock was reset
             started, ended = started - 3650 * DAY, ended - 3650 * DAY
         row = {
-            "form_id": chance.uuid(), "domain": worker["domain"], "app_id": app["id"],
+            "form_id": chance.uuid(),
+            "domain": worker["domain"],
+            "app_id": app["id"],
             "xmlns": XMLNS + app["id"][:6].upper() + str(chance.below(4)),
-            "user_id": worker["id"], "orig_id": None, "deprecated_form_id": None,
-            "server_modified_on": received, "received_on": received, "edited_on": None,
-            "deleted_on": None, "build_id": build["id"], "state": NORMAL, "time_end": ended,
-            "time_start": started, "commcare_version": worker["commcare"],
+            "user_id": worker["id"],
+            "orig_id": None,
+            "deprecated_form_id": None,
+            "server_modified_on": received,
+            "received_on": received,
+            "edited_on": None,
+            "deleted_on": None,
+            "build_id": build["id"],
+            "state": NORMAL,
+            "time_end": ended,
+            "time_start": started,
+            "commcare_version": worker["commcare"],
             "app_version": build["version"],
         }
         if worker["has_web_forms"] and chance.happens(0.15):  # filled in on the web, in no app
@@ -148,9 +165,18 @@ class Events:
             self._keep(row)
         for row in copies(25, state=FAILED, xmlns=""):
             self._keep(row)
-        for row in copies(15, state=SUBMISSION_LOG, user_id=None, app_id=None, build_id=None,
-                          xmlns="", app_version=None, commcare_version=None, time_start=None,
-                          time_end=None):
+        for row in copies(
+            15,
+            state=SUBMISSION_LOG,
+            user_id=None,
+            app_id=None,
+            build_id=None,
+            xmlns="",
+            app_version=None,
+            commcare_version=None,
+            time_start=None,
+            time_end=None,
+        ):
             self._keep(row)
         # restored from a broken backup: no month of the warehouse is theirs
         for row in copies(3, received_on=DAY, server_modified_on=world.history_start + 9 * DAY):
@@ -158,13 +184,22 @@ class Events:
         busy = [worker for worker in world.workers if worker["syncs"]]
         for number in range(40):
             time = world.history_start + chance.below(30 * DAY)
-            log = {"synclog_id": chance.uuid(), "domain": chance.pick(busy)["domain"],
-                   "user_id": world.web_users[number % 6]["id"], "date": time, "build_id": None,
-                   "app_id": None, "duration": None, "device_id": "WebAppsLogin",
-                   "is_formplayer": True, "request_user_id": None}
+            log = {
+                "synclog_id": chance.uuid(),
+                "domain": chance.pick(busy)["domain"],
+                "user_id": world.web_users[number % 6]["id"],
+                "date": time,
+                "build_id": None,
+                "app_id": None,
+                "duration": None,
+                "device_id": "WebAppsLogin",
+                "is_formplayer": True,
+                "request_user_id": None,
+            }
             if number < 8:  # on behalf of a worker
-                log.update(user_id=chance.pick(busy)["id"],
-                           request_user_id=world.web_users[0]["id"])
+                log.update(
+                    user_id=chance.pick(busy)["id"], request_user_id=world.web_users[0]["id"]
+                )
             elif number < 14:
                 log["user_id"] = chance.hex_id()
             elif number < 18:
@@ -189,16 +224,24 @@ class Events:
         for number, form in enumerate(silent[:12]):
             time = end + chance.between(1, 22) * HOUR
             kind = ("archive", "delete", "move")[number % 3]
-            others = [worker for worker in world.workers
-                      if worker["domain"] == form["row"]["domain"] and worker["submits"]]
+            others = [
+                worker
+                for worker in world.workers
+                if worker["domain"] == form["row"]["domain"] and worker["submits"]
+            ]
             other = chance.pick(others)
             form["events"].append((time, kind, other["id"]))
         # stamped minutes before the end of the history, committed after it was read
         for number, form in enumerate(list(newest.values())[20:26]):
             time = end - (number + 2) * MINUTE
-            row = dict(form["row"], form_id=chance.uuid(), received_on=time,
-                       server_modified_on=time, time_end=time - 10 * SECOND,
-                       time_start=time - 5 * MINUTE)
+            row = dict(
+                form["row"],
+                form_id=chance.uuid(),
+                received_on=time,
+                server_modified_on=time,
+                time_end=time - 10 * SECOND,
+                time_start=time - 5 * MINUTE,
+            )
             self._keep(row, seen_late=True)
 
 
@@ -212,8 +255,16 @@ def rows_at(form, moment):
         if time > moment:
             break
         if kind == "edit":
-            copies.append(dict(row, form_id=argument, orig_id=form_id, state=DEPRECATED,
-                               edited_on=time, server_modified_on=time))
+            copies.append(
+                dict(
+                    row,
+                    form_id=argument,
+                    orig_id=form_id,
+                    state=DEPRECATED,
+                    edited_on=time,
+                    server_modified_on=time,
+                )
+            )
             row.update(deprecated_form_id=argument, edited_on=time, server_modified_on=time)
         elif kind in ("archive", "unarchive"):  # moves no column but state
             row["state"] = ARCHIVED if kind == "archive" else NORMAL
@@ -226,6 +277,7 @@ def rows_at(form, moment):
         elif kind == "move":
             row.update(user_id=argument, server_modified_on=time)
         if kind in ("edit", "archive", "unarchive"):
-            operations.append({"form_id": form_id, "user_id": row["user_id"],
-                               "operation": kind, "date": time})
+            operations.append(
+                {"form_id": form_id, "user_id": row["user_id"], "operation": kind, "date": time}
+            )
     return [row] + copies, operations

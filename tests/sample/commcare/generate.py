@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Writes a sample CommCare installation, the same bytes for the same arguments.
 
-  generate.py installation DIR [--scale N] [--history-end DATE]
-      DIR/history and DIR/next: SQL for two form databases, a sync log database and a main database
-      (form_1.sql, form_2.sql, synclog.sql, main.sql), and users.ndjson, groups.ndjson,
-      domains.ndjson, applications.ndjson. history is thirty days up to DATE (2026-10-01); next is
-      what the day after it changed. DIR/schema is not written: see schema/ beside this program.
-  generate.py forms COUNT FILE [--history-end DATE] [--days N] [--users N]
-      plain forms for `load-staging form --source FILE`.
+generate.py installation DIR [--scale N] [--history-end DATE]
+    DIR/history and DIR/next: SQL for two form databases, a sync log database and a main database
+    (form_1.sql, form_2.sql, synclog.sql, main.sql), and users.ndjson, groups.ndjson,
+    domains.ndjson, applications.ndjson. history is thirty days up to DATE (2026-10-01); next is
+    what the day after it changed. DIR/schema is not written: see schema/ beside this program.
+generate.py forms COUNT FILE [--history-end DATE] [--days N] [--users N]
+    plain forms for `load-staging form --source FILE`.
 """
 
 import argparse
@@ -38,8 +38,11 @@ def write_installation(options):
         sources.write_locations(world, folder, day)
         documents.write_documents(world, folder, day)
     forms = sum(len(shard.before) for shard in shards)
-    print(f"sample installation: {len(world.workers)} mobile workers, "
-          f"{len(world.projects)} projects, {forms} forms in 30 days", file=sys.stderr)
+    print(
+        f"sample installation: {len(world.workers)} mobile workers, "
+        f"{len(world.projects)} projects, {forms} forms in 30 days",
+        file=sys.stderr,
+    )
 
 
 def write_bulk(options):
@@ -47,8 +50,9 @@ def write_bulk(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(required=True, metavar="installation|forms")
     installation = commands.add_parser("installation")
     installation.add_argument("folder")
@@ -61,9 +65,13 @@ def main():
     forms.add_argument("--users", type=parse_times)
     forms.set_defaults(run=write_bulk)
     for command in (installation, forms):
-        command.add_argument("--history-end", type=parse_day, metavar="DATE",
-                             default=parse_day("2026-10-01"),
-                             help="midnight, UTC, at which the history ends (2026-10-01)")
+        command.add_argument(
+            "--history-end",
+            type=parse_day,
+            metavar="DATE",
+            default=parse_day("2026-10-01"),
+            help="midnight, UTC, at which the history ends (2026-10-01)",
+        )
     options = parser.parse_args()
     options.run(options)
 

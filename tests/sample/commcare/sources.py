@@ -30,8 +30,17 @@ LOCATION_COLUMNS = (
     "id domain name location_id location_type_id site_code external_id supply_point_id user_id "
     "parent_id latitude longitude is_archived created_at last_modified"
 ).split()
-TIMES = {"server_modified_on", "received_on", "edited_on", "deleted_on", "time_end", "time_start",
-         "date", "created_at", "last_modified"}
+TIMES = {
+    "server_modified_on",
+    "received_on",
+    "edited_on",
+    "deleted_on",
+    "time_end",
+    "time_start",
+    "date",
+    "created_at",
+    "last_modified",
+}
 
 
 def _copy_value(column, value):
@@ -65,13 +74,17 @@ def _add(out, table, columns, rows, key):
     """Inserts rows whose key is not there yet."""
     if not rows:
         return
-    out.write("CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS "
-              f"SELECT {', '.join(columns)} FROM public.{table} WITH NO DATA;\n")
+    out.write(
+        "CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS "
+        f"SELECT {', '.join(columns)} FROM public.{table} WITH NO DATA;\n"
+    )
     _copy(out, "incoming", columns, rows)
-    out.write(f"INSERT INTO public.{table} ({', '.join(columns)}) SELECT * FROM incoming AS new\n"
-              f" WHERE NOT EXISTS (SELECT FROM public.{table} AS old\n"
-              f"                    WHERE old.{key} = new.{key});\n"
-              "DROP TABLE incoming;\n")
+    out.write(
+        f"INSERT INTO public.{table} ({', '.join(columns)}) SELECT * FROM incoming AS new\n"
+        f" WHERE NOT EXISTS (SELECT FROM public.{table} AS old\n"
+        f"                    WHERE old.{key} = new.{key});\n"
+        "DROP TABLE incoming;\n"
+    )
 
 
 def _change(out, table, columns, before, after, key):
@@ -97,8 +110,10 @@ class _Shard:
 
     def number(self):
         """Serial ids as HQ gives them: in order of arrival, those of the next day last."""
-        order = sorted(self.after.values(), key=lambda row: (
-            row["form_id"] not in self.before, row["received_on"], row["form_id"]))
+        order = sorted(
+            self.after.values(),
+            key=lambda row: (row["form_id"] not in self.before, row["received_on"], row["form_id"]),
+        )
         for number, row in enumerate(order, 1):
             row["id"] = number
             if row["form_id"] in self.before:
@@ -144,11 +159,13 @@ def write_forms(shards, folder, day):
                 _add(out, FORM, FORM_COLUMNS, sorted(new, key=lambda row: row["id"]), "form_id")
                 for key, row in sorted(shard.before.items()):
                     _change(out, FORM, FORM_COLUMNS, row, shard.after[key], "form_id")
-                made = shard.operations_after[len(shard.operations_before):]
+                made = shard.operations_after[len(shard.operations_before) :]
                 _add(out, OPERATION, OPERATION_COLUMNS, made, "id")
             for table in (FORM, OPERATION):
-                out.write(f"SELECT setval('public.{table}_id_seq', max(id))\n"
-                          f"  FROM public.{table} \\g /dev/null\n")
+                out.write(
+                    f"SELECT setval('public.{table}_id_seq', max(id))\n"
+                    f"  FROM public.{table} \\g /dev/null\n"
+                )
             out.write("COMMIT;\n")
 
 
@@ -161,9 +178,15 @@ def _week(time):
 
 
 def _sync_row(log):
-    doc = {"_id": log["synclog_id"], "doc_type": "SimplifiedSyncLog", "user_id": log["user_id"],
-           "date": sql_time(log["date"]), "case_ids_on_phone": [log["synclog_id"][:8]] * 12,
-           "dependent_case_ids_on_phone": [], "purged": False}
+    doc = {
+        "_id": log["synclog_id"],
+        "doc_type": "SimplifiedSyncLog",
+        "user_id": log["user_id"],
+        "date": sql_time(log["date"]),
+        "case_ids_on_phone": [log["synclog_id"][:8]] * 12,
+        "dependent_case_ids_on_phone": [],
+        "purged": False,
+    }
     return dict(log, doc=json.dumps(doc), log_format="livequery")
 
 
@@ -182,10 +205,12 @@ def write_sync_logs(world, events, folder, day):
             if week is not None:
                 table += "_" + day_name(week).replace("-", "_")
                 end = week + 7 * DAY
-                out.write(f"CREATE TABLE IF NOT EXISTS public.{table} (PRIMARY KEY (synclog_id),\n"
-                          f"    CHECK (date >= '{sql_time(week)}' AND date < '{sql_time(end)}'))\n"
-                          "    INHERITS (public.phone_synclogsql);\n"
-                          f"CREATE INDEX IF NOT EXISTS {table}_date ON public.{table} (date);\n")
+                out.write(
+                    f"CREATE TABLE IF NOT EXISTS public.{table} (PRIMARY KEY (synclog_id),\n"
+                    f"    CHECK (date >= '{sql_time(week)}' AND date < '{sql_time(end)}'))\n"
+                    "    INHERITS (public.phone_synclogsql);\n"
+                    f"CREATE INDEX IF NOT EXISTS {table}_date ON public.{table} (date);\n"
+                )
             _add(out, table, SYNC_COLUMNS, rows, "synclog_id")
         out.write("COMMIT;\n")
 
@@ -194,15 +219,27 @@ def write_sync_logs(world, events, folder, day):
 
 
 def _location_row(place):
-    row = {"id": place["id"], "domain": place["domain"], "name": place["name"],
-           "location_id": place["location_id"], "location_type_id": place["type"],
-           "site_code": place["site_code"], "external_id": None, "supply_point_id": None,
-           "user_id": "", "parent_id": place["parent"], "latitude": None, "longitude": None,
-           "is_archived": place["archived"], "created_at": place["created"],
-           "last_modified": place["modified"]}
+    row = {
+        "id": place["id"],
+        "domain": place["domain"],
+        "name": place["name"],
+        "location_id": place["location_id"],
+        "location_type_id": place["type"],
+        "site_code": place["site_code"],
+        "external_id": None,
+        "supply_point_id": None,
+        "user_id": "",
+        "parent_id": place["parent"],
+        "latitude": None,
+        "longitude": None,
+        "is_archived": place["archived"],
+        "created_at": place["created"],
+        "last_modified": place["modified"],
+    }
     if place["id"] % 4 == 0:
-        row.update(latitude=f"{5 + place['id'] / 16:.10f}",
-                   longitude=f"{70 + place['id'] / 32:.10f}")
+        row.update(
+            latitude=f"{5 + place['id'] / 16:.10f}", longitude=f"{70 + place['id'] / 32:.10f}"
+        )
     return row
 
 
@@ -210,7 +247,8 @@ def _moved_places(world):
     """By id, what the next day does: a village and a block move, two other villages change."""
     first = world.projects[0]["name"]
     villages, blocks, districts = (
-        world.places(first, code) for code in ("village", "block", "district"))
+        world.places(first, code) for code in ("village", "block", "district")
+    )
     changes = {
         villages[0]["id"]: {"parent_id": blocks[-1]["id"]},
         blocks[0]["id"]: {"parent_id": districts[-1]["id"]},
@@ -226,13 +264,28 @@ def write_locations(world, folder, day):
     with open(os.path.join(folder, "main.sql"), "w", encoding="utf-8") as out:
         out.write("BEGIN;\nSET LOCAL client_min_messages = warning;\n")
         if day == "history":
-            _copy(out, "public.locations_locationtype", TYPE_COLUMNS, [
-                {"id": kind["id"], "domain": kind["domain"], "name": kind["name"],
-                 "code": kind["code"], "parent_type_id": kind["parent"],
-                 "last_modified": kind["modified"]}
-                for kind in world.location_types])
-            _copy(out, "public.locations_sqllocation", LOCATION_COLUMNS,
-                  [_location_row(place) for place in world.locations])
+            _copy(
+                out,
+                "public.locations_locationtype",
+                TYPE_COLUMNS,
+                [
+                    {
+                        "id": kind["id"],
+                        "domain": kind["domain"],
+                        "name": kind["name"],
+                        "code": kind["code"],
+                        "parent_type_id": kind["parent"],
+                        "last_modified": kind["modified"],
+                    }
+                    for kind in world.location_types
+                ],
+            )
+            _copy(
+                out,
+                "public.locations_sqllocation",
+                LOCATION_COLUMNS,
+                [_location_row(place) for place in world.locations],
+            )
         else:
             changes = _moved_places(world)
             for place in world.locations:

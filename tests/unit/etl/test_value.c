@@ -165,15 +165,18 @@ static void a_decimal_keeps_its_source_text(void **state)
     assert_put(&field, "{\"v\":\".5\"}", "'.5'");
     assert_put(&field, "{\"v\":\"5.\"}", "'5.'");
     assert_put(&field, "{\"v\":\"1\\u0032\"}", "'12'");
+    assert_put(&field, "{\"v\":1e-05}", "'1e-05'");
+    assert_put(&field, "{\"v\":\"1.5E+10\"}", "'1.5E+10'");
 }
 
 static void what_spells_no_decimal_is_no_number(void **state)
 {
     static const struct field field = {.type = FIELD_DECIMAL};
     static const char *const documents[] = {
-        "{\"v\":\"\"}",    "{\"v\":\".\"}",   "{\"v\":\"-\"}",    "{\"v\":\"1,5\"}",
-        "{\"v\":\"1 \"}",  "{\"v\":\"NaN\"}", "{\"v\":\"1e5\"}",  "{\"v\":1e5}",
-        "{\"v\":\"0x1\"}", "{\"v\":\"--1\"}", "{\"v\":\"1.2.3\"}"};
+        "{\"v\":\"\"}",     "{\"v\":\".\"}",    "{\"v\":\"-\"}",   "{\"v\":\"1,5\"}",
+        "{\"v\":\"1 \"}",   "{\"v\":\"NaN\"}",  "{\"v\":\"1e\"}",  "{\"v\":1e400}",
+        "{\"v\":\"e5\"}",   "{\"v\":\"1e5.\"}", "{\"v\":\"0x1\"}", "{\"v\":\"--1\"}",
+        "{\"v\":\"1.2.3\"}"};
     (void)state;
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
         assert_put(&field, documents[i], "!bad_number");

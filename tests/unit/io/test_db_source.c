@@ -205,7 +205,7 @@ static void a_parameter_set_again_keeps_its_place(void **state)
 static void set_too_many(void *data)
 {
     struct db_params *params = data;
-    char keyword[16];
+    char keyword[24];
     for (int i = 0; i <= DB_PARAMS_MAX; i++) {
         snprintf(keyword, sizeof keyword, "keyword%d", i);
         db_params_set(params, keyword, "");
