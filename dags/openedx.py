@@ -26,7 +26,7 @@ with workflow("openedx_dims", "5 * * * *", "Learners, the structure of courses, 
     transform_dim("course_access_role",
                   load("course_access_role", documents(f"{FOLDER}/course_access_role.tsv")))
 
-with workflow("openedx_facts", "25 * * * *", "Enrollments, student modules, history, certificates."):
+with workflow("openedx_facts", "25 * * * *", "Enrollments, student modules, certificates."):
     for feed in ("enrollment", "student_module", "student_module_history", "certificate"):
         loaded = load(feed, documents(f"{FOLDER}/{feed}.tsv"), OPTIONS)
         transform_fact(feed, loaded, outlets=[FACTS])

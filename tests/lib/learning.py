@@ -39,23 +39,28 @@ def learner(user, name, **more):
             "date_joined": "2026-01-15T08:00:00Z", "last_login": None, **more}
 
 
-def block(name, kind, parent, ordinal, version, published, course=COURSE, parent_kind="sequential", **more):
+def block(name, kind, parent, ordinal, version, published, course=COURSE, parent_kind="sequential",
+        **more):
     return {"course_id": course, "course_version": version, "published_at": published,
             "usage_key": usage(name, kind, course), "block_type": kind,
             "parent": usage(parent, parent_kind, course) if parent else None, "ordinal": ordinal,
-            "display_name": more.pop("display_name", name), "has_score": False, "graded": True, "weight": None,
+            "display_name": more.pop("display_name", name), "has_score": False, "graded": True,
+                "weight": None,
             "max_score": None, **more}
 
 
-def structure(version="V1", published="2026-01-20T00:00:00Z", p1=4.0, p2=3.0, course=COURSE, extra=(), without=(),
+def structure(version="V1", published="2026-01-20T00:00:00Z", p1=4.0, p2=3.0, course=COURSE,
+        extra=(), without=(),
               p1_name="p1", **p2_more):
     """The base course: s1 holds p1 (max 4), s2 holds p2 (max 3), s3 nothing scored."""
     def make(*arguments, **more):
         return block(*arguments, version, published, course=course, **more)
-    blocks = [make("course", "course", None, 0), make("c1", "chapter", "course", 1, parent_kind="course")]
+    blocks = [make("course", "course", None, 0), make("c1", "chapter", "course", 1,
+        parent_kind="course")]
     for number in (1, 2, 3):
         blocks.append(make(f"s{number}", "sequential", "c1", 1 + number, parent_kind="chapter"))
-    blocks.append(make("p1", "problem", "s1", 5, has_score=True, max_score=p1, display_name=p1_name))
+    blocks.append(make("p1", "problem", "s1", 5, has_score=True, max_score=p1,
+        display_name=p1_name))
     blocks.append(make("p2", "problem", "s2", 6, has_score=True, max_score=p2, **p2_more))
     blocks.append(make("h3", "html", "s3", 7))
     blocks += [make(*arguments, **more) for arguments, more in extra]
@@ -80,9 +85,10 @@ class Site(Warehouse):
         return self.run("verify-enrollment-data", *options, expect=expect)
 
     def data(self, user, course=COURSE):
-        """points earned, points possible, sections worked, sections possible, progress; None without a row"""
+        """Points earned and possible, sections worked and possible, progress; or None."""
         rows = self.sql.tuples(f"""
-            SELECT data.points_earned, data.points_possible, data.sections_worked, data.sections_possible,
+            SELECT data.points_earned, data.points_possible, data.sections_worked,
+            data.sections_possible,
                    data.progress_percent
               FROM warehouse.enrollment_data AS data
               JOIN warehouse.learning_context_dim AS context ON context.id = data.context_id
@@ -112,7 +118,8 @@ class Site(Warehouse):
 
 def _make_platform(name):
     session = factline.Session(name)
-    with open(os.path.join(factline.TREE, "tests", "sample", "openedx", "schema", "lms.sql"), encoding="utf-8") as file:
+    with open(os.path.join(factline.TREE, "tests", "sample", "openedx", "schema", "lms.sql"),
+        encoding="utf-8") as file:
         session.run(file.read())
     session.close()
 
@@ -123,6 +130,7 @@ class Platform:
     def __init__(self):
         self.name = factline.new_database(_make_platform, "lms")
         self.sql = factline.Session(self.name)
-        self.spec = f"host={os.environ['PGHOST']} port={os.environ.get('PGPORT', '5432')} dbname={self.name}"
+        port = os.environ.get("PGPORT", "5432")
+        self.spec = f"host={os.environ['PGHOST']} port={port} dbname={self.name}"
         if os.environ.get("PGUSER"):
             self.spec += f" user={os.environ['PGUSER']}"

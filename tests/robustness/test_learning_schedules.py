@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The property for Open edX: after any order of loads, transforms, derived runs, repetitions and
-kills, enrollment data equals a recompute, by other means, of all records that completed batches staged.
+kills, enrollment data equals a recompute, by other means, of all records that completed batches
+staged.
 
     test_learning_schedules.py [--seed N] [--schedules N] [--seconds N] [--tell]
 """
@@ -31,7 +32,7 @@ def key_of(course, kind, name):
 
 
 class Schedule:
-    """Records of batches, in the order in which their sources were read, and what was done with them."""
+    """Records of batches, in the order of their reads, and what was done."""
 
     def __init__(self, seed):
         self.chance = random.Random(seed)
@@ -52,7 +53,8 @@ class Schedule:
         course, name, user = (self.chance.choice(things) for things in (COURSES, PROBLEMS, USERS))
         if self.chance.random() < 0.15:
             shown = [["problem", each] for each in PROBLEMS[3:] if self.chance.random() < 0.6]
-            state = '{"selected": [%s]}' % ", ".join(f'["{kind}", "{each}"]' for kind, each in shown)
+            state = '{"selected": [%s]}' % ", ".join(f'["{kind}", "{each}"]' for kind,
+                each in shown)
             return module(user, "", None, None, self.time(), course, "library_content", state=state,
                           module_id=key_of(course, "library_content", "bank"))
         made = module(user, "", self.chance.choice([None, 0.0, 1.0, 2.5]),
@@ -78,13 +80,15 @@ class Schedule:
         add("sequential", "s1", None, 1)
         add("sequential", "s2", None, 2)
         for place, name in enumerate(PROBLEMS[:3]):
-            add("problem", name, ("sequential", "s1" if place < 2 else "s2"), 10 + place, has_score=True,
+            add("problem", name, ("sequential", "s1" if place < 2 else "s2"), 10 + place,
+                has_score=True,
                 max_score=self.chance.choice([None, 2.0, 5.0]), weight=WEIGHTED.get(name),
                 visible_to_staff_only=self.chance.random() < 0.1)
         add("library_content", "bank", ("sequential", "s2"), 20,
             extra={"max_count": self.chance.choice([-1, 1, 2])})
         for place, name in enumerate(PROBLEMS[3:]):
-            add("problem", name, ("library_content", "bank"), 21 + place, has_score=True, max_score=1.0)
+            add("problem", name, ("library_content", "bank"), 21 + place, has_score=True,
+                max_score=1.0)
         return lines
 
     # ---- what happens ----
@@ -132,7 +136,8 @@ class Schedule:
 
     def run(self, steps):
         for _ in range(steps):
-            self.chance.choice([self.load, self.load, self.transform, self.transform, self.derive])()
+            self.chance.choice([self.load, self.load, self.transform, self.transform,
+                self.derive])()
         while self.loaded:
             self.transform()
         self.derive()
@@ -143,8 +148,10 @@ class Schedule:
                       data.is_completed, data.is_estimated
                  FROM warehouse.enrollment_data AS data
                  JOIN warehouse.learning_context_dim AS context ON context.id = data.context_id""")
-        same_rows([tuple(round(float(value), 9) if type(value) in (int, float) and place in (3, 4) else value
-                         for place, value in enumerate(row)) for row in seen], self.expected(), "rows")
+        same_rows([tuple(round(float(value), 9) if type(value) in (int, float) and place in (3,
+            4) else value
+                         for place, value in enumerate(row)) for row in seen], self.expected(),
+                             "rows")
         self.rows = len(seen)
 
     # ---- the oracle: one record after the other, no statement shared with the product ----
@@ -200,7 +207,8 @@ class Schedule:
             else:
                 continue
             if line["weight"] is not None and possible:
-                earned, possible = earned * Fraction(line["weight"]) / possible, Fraction(line["weight"])
+                earned, possible = earned * Fraction(line["weight"]) / possible, Fraction(line[
+                    "weight"])
             total = sections.setdefault(parent["usage_key"], [0, 0])
             total[0] += earned
             total[1] += possible
@@ -221,7 +229,8 @@ class Schedule:
             if f'"{name}"' in choice:
                 return (0, "", line["ordinal"])
             if own:
-                return (1, "".join(chr(0x7e - ord(letter) + 0x20) for letter in own["modified"]), line["ordinal"])
+                return (1, "".join(chr(0x7e - ord(letter) + 0x20) for letter in own["modified"]),
+                    line["ordinal"])
             return (2, "", line["ordinal"])
         ranked = sorted(children, key=place)
         limit = parent["extra"]["max_count"]
@@ -237,13 +246,18 @@ def run_one(seed, tell):
     try:
         schedule = Schedule(seed)
         schedule.run(schedule.chance.randint(10, 60))
-        print(f"ok seed {seed}: {schedule.reads} loads, {schedule.rows} rows ({time.monotonic() - begin:.1f} s)", flush=True)
+        print(
+            f"ok seed {seed}: {schedule.reads} loads, {schedule.rows} rows "
+            f"({time.monotonic() - begin:.1f} s)", flush=True)
         return True
     except Exception as problem:
-        print(f"not ok seed {seed}; again with: test_learning_schedules.py --seed {seed} --schedules 1", flush=True)
+        print(
+            f"not ok seed {seed}; again with: "
+            f"test_learning_schedules.py --seed {seed} --schedules 1", flush=True)
         for line in schedule.told if schedule and tell else []:
             print("    " + line, flush=True)
-        text = str(problem) if isinstance(problem, AssertionError) and not tell else traceback.format_exc()
+        text = str(problem) if isinstance(problem,
+            AssertionError) and not tell else traceback.format_exc()
         print("    " + text.replace("\n", "\n    "), flush=True)
         return False
     finally:
@@ -253,16 +267,20 @@ def run_one(seed, tell):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--seed", type=int, help="of the first schedule; the next ones count on")
-    parser.add_argument("--schedules", type=int, help="how many; as many as the time allows without")
-    parser.add_argument("--seconds", type=float, default=45, help="start no schedule after so many seconds")
+    parser.add_argument("--schedules", type=int,
+        help="how many; as many as the time allows without")
+    parser.add_argument("--seconds", type=float, default=45,
+        help="start no schedule after so many seconds")
     parser.add_argument("--tell", action="store_true", help="show all of a failing schedule")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
     begin, count, failed = time.monotonic(), 0, 0
-    while time.monotonic() - begin < options.seconds and (not options.schedules or count < options.schedules):
+    while time.monotonic() - begin < options.seconds and (
+        not options.schedules or count < options.schedules):
         failed += not run_one(seed + count, options.tell)
         count += 1
-    print(f"test_learning_schedules.py: {count - failed} of {count} schedules as recomputed", flush=True)
+    print(f"test_learning_schedules.py: {count - failed} of {count} schedules as recomputed",
+        flush=True)
     if failed or not count:
         sys.exit(1)
 

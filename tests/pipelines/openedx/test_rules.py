@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Enrollment data beyond the golden scenarios: broken courses, coached courses, staff, sources, metrics."""
+"""Enrollment data beyond the golden scenarios: broken courses, staff, sources, metrics."""
 import os
 import sys
 
@@ -35,10 +35,12 @@ def a_course_that_cannot_be_computed_does_not_stop_the_others():
     site.derive()
     before = site.data(CARLOS, OTHER)
     break_course(site, OTHER)
-    site.take("student_module", [module(CARLOS, "p2", 1e300, 3.0, course=OTHER), module(CARLOS, "p1", 2.0, 3.0)])
+    site.take("student_module", [module(CARLOS, "p2", 1e300, 3.0, course=OTHER), module(CARLOS,
+        "p1", 2.0, 3.0)])
     run = site.derive()
     equal(pending(site), [OTHER], "pending units")
-    equal((site.data(CARLOS), site.data(CARLOS, OTHER)), ((2, 6, 1, 2, 0.5), before), "both courses")
+    equal((site.data(CARLOS), site.data(CARLOS, OTHER)), ((2, 6, 1, 2, 0.5), before),
+        "both courses")
     equal(len(run["batches"]), 2, "batches are consumed")
     contains(site.run("batch-status").stdout, OTHER, "batch-status")
     site.verify()
@@ -129,8 +131,10 @@ def activity_before_its_enrollment_is_counted_when_that_arrives():
 def staff_of_a_course_do_not_count_as_its_learners():
     site = Site().base()
     site.derive()
-    site.take("course_access_role", [{"user_id": CARLOS, "org": "edX", "course_id": "", "role": "staff"},
-                                     {"user_id": LYLA, "org": "edX", "course_id": COURSE, "role": "beta_testers"}])
+    site.take("course_access_role", [{"user_id": CARLOS, "org": "edX", "course_id": "",
+        "role": "staff"},
+                                     {"user_id": LYLA, "org": "edX", "course_id": COURSE,
+                                         "role": "beta_testers"}])
     equal(site.derive()["keys_touched"], 1, "whose mark changed")
     equal(site.metric("2026-04-12", "enrollment_count"), (2,), "enrollments")
 
@@ -141,14 +145,17 @@ def completion_keeps_its_first_date_and_counts_days():
     site.take("student_module", [module(CARLOS, "p1", 4.0, 4.0, "2026-02-10T08:00:00Z"),
                                  module(CARLOS, "p2", 3.0, 3.0, "2026-02-11T08:00:00Z")])
     site.derive(as_of="2026-02-12")
-    equal((site.value_of(CARLOS, "is_completed"), site.value_of(CARLOS, "first_completed_on")), (True, "2026-02-11"),
+    equal((site.value_of(CARLOS, "is_completed"), site.value_of(CARLOS, "first_completed_on")),
+        (True, "2026-02-11"),
           "completed")
-    equal([site.metric(day, "completions, days_to_complete") for day in ("2026-02-10", "2026-02-11")],
+    equal([site.metric(day, "completions, days_to_complete") for day in ("2026-02-10",
+        "2026-02-11")],
           [(0, None), (1, 10)], "completions")
     site.take("course_block", structure("V2", "2026-04-01T00:00:00Z", extra=[
         (("p9", "problem", "s3", 9), {"has_score": True, "max_score": 2.0})]))
     site.derive(as_of="2026-04-02")
-    equal((site.value_of(CARLOS, "is_completed"), site.value_of(CARLOS, "first_completed_on")), (False, "2026-02-11"),
+    equal((site.value_of(CARLOS, "is_completed"), site.value_of(CARLOS, "first_completed_on")),
+        (False, "2026-02-11"),
           "new content un-completes, and the date stays")
 
 
@@ -160,7 +167,8 @@ def only_certificates_that_were_awarded_count():
                               {"user_id": LYLA, "course_id": COURSE, "status": "notpassing",
                                "created_date": "2026-03-01T10:00:00Z"}])
     site.derive()
-    equal([site.metric(day, "certificates") for day in ("2026-02-28", "2026-03-01")], [(0,), (1,)], "certificates")
+    equal([site.metric(day, "certificates") for day in ("2026-02-28", "2026-03-01")], [(0,), (1,)],
+        "certificates")
     site.take("certificate", [{"user_id": CARLOS, "course_id": COURSE, "status": "unavailable",
                                "created_date": "2026-03-01T10:00:00Z"}])
     site.derive()
@@ -170,11 +178,14 @@ def only_certificates_that_were_awarded_count():
 @test
 def containers_are_activity_unless_they_are_left_out():
     site = Site().base()
-    loaded = site.load("student_module", [module(CARLOS, "s1", kind="sequential", state='{"position": 2}'),
+    loaded = site.load("student_module", [module(CARLOS, "s1", kind="sequential",
+        state='{"position": 2}'),
                                           module(LYLA, "p1", 1.0, 4.0)])
     site.transform("student_module", loaded, "--activity-types", "problem, video")
-    equal(site.sql.tuples("SELECT user_id FROM warehouse.learner_activity_fact"), [(LYLA,)], "active")
-    equal(site.sql.tuples("SELECT position, attempts FROM warehouse.student_module_fact ORDER BY user_id"),
+    equal(site.sql.tuples("SELECT user_id FROM warehouse.learner_activity_fact"), [(LYLA,)],
+        "active")
+    equal(site.sql.tuples(
+        "SELECT position, attempts FROM warehouse.student_module_fact ORDER BY user_id"),
           [(2, None), (None, 1)], "what is taken from the state")
 
 
@@ -183,11 +194,14 @@ def no_state_an_empty_state_and_a_state_are_told_apart():
     site = Site()
     site.take("student_module", [module(CARLOS, "p1", state=None), module(LYLA, "p1", state="{ }"),
                                  module(MINA, "p1", state={"seed": 1})])
-    equal(site.sql.tuples("SELECT state_kind, has_state FROM warehouse.student_module_state ORDER BY user_id"),
+    equal(site.sql.tuples(
+        "SELECT state_kind, has_state FROM warehouse.student_module_state ORDER BY user_id"),
           [("null", False), ("empty", False), ("object", True)], "states")
-    loaded = site.load("student_module", [module(CARLOS, "p1", state="[1]"), module(LYLA, "p1", state='{"a": NaN}'),
+    loaded = site.load("student_module", [module(CARLOS, "p1", state="[1]"), module(LYLA, "p1",
+        state='{"a": NaN}'),
                                           module(MINA, "p1", state=7)])
-    equal(site.sql.tuples("SELECT reason, column_name FROM etl.rejected_row"), [("state_not_json", "state")] * 3,
+    equal(site.sql.tuples("SELECT reason, column_name FROM etl.rejected_row"), [("state_not_json",
+        "state")] * 3,
           "rejects")
     equal(loaded["rows_rejected"], 3, "rows_rejected")
 
@@ -211,7 +225,8 @@ def what_mysql_prints_is_taken_as_it_is():
     site.transform("student_module", loaded)
     equal(site.sql.tuples("SELECT grade, max_grade, attempts, position, modified_on"
                           " FROM warehouse.student_module_fact ORDER BY source_id"),
-          [(2, 3, 1, None, "2026-04-11T18:47:43.12+00:00"), (None, None, None, 1, "2014-03-04T14:28:28+00:00")], "facts")
+          [(2, 3, 1, None, "2026-04-11T18:47:43.12+00:00"), (None, None, None, 1,
+              "2014-03-04T14:28:28+00:00")], "facts")
 
 
 @test
@@ -220,14 +235,19 @@ def a_platform_on_postgresql_is_read_by_its_own_tables():
     source.sql.run(f"""
         INSERT INTO auth_user (id, username, date_joined) VALUES (101, 'carlos', '2026-01-15Z');
         INSERT INTO student_courseenrollment (id, course_id, created, is_active, mode, user_id)
-            VALUES (1, '{COURSE}', '2026-02-01 09:00Z', true, 'audit', 101), (2, 'broken', '2026-02-01Z', true, 'x', 101);
-        INSERT INTO student_courseaccessrole (org, course_id, role, user_id) VALUES ('edX', '', 'staff', 900), ('edX', '', 'staff', 901);
+            VALUES (1, '{COURSE}', '2026-02-01 09:00Z', true, 'audit', 101), (2, 'broken',
+            '2026-02-01Z', true, 'x', 101);
+        INSERT INTO student_courseaccessrole (org, course_id, role, user_id) VALUES ('edX', '',
+        'staff', 900), ('edX', '', 'staff', 901);
         INSERT INTO certificates_generatedcertificate (course_id, status, created_date, user_id)
             VALUES ('{COURSE}', 'downloadable', '2026-03-01Z', 101);
-        INSERT INTO courseware_studentmodule (id, module_type, module_id, student_id, state, grade, created, modified,
-            max_grade, course_id) VALUES (5, 'problem', '{usage('p1')}', 101, E'{{"attempts": 2, "a": "x\\\\\\\\ny\\\\"z"}}', 2,
+        INSERT INTO courseware_studentmodule (id, module_type, module_id, student_id, state, grade,
+        created, modified,
+            max_grade, course_id) VALUES (5, 'problem', '{usage('p1')}', 101, E'{{"attempts": 2,
+            "a": "x\\\\\\\\ny\\\\"z"}}', 2,
             '2026-03-01Z', '2026-03-02Z', 3, '{COURSE}');
-        INSERT INTO coursewarehistoryextended_studentmodulehistoryextended (id, created, state, grade, max_grade,
+        INSERT INTO coursewarehistoryextended_studentmodulehistoryextended (id, created, state,
+        grade, max_grade,
             student_module_id) VALUES (9, '2026-03-01Z', '{{"attempts": 1}}', 1, 3, 5)""")
     site.take("course_block", structure())
     seen = {}
@@ -236,20 +256,25 @@ def a_platform_on_postgresql_is_read_by_its_own_tables():
         loaded = site.load_from(feed, [source])
         seen[feed] = (loaded["rows_staged"], loaded["rows_rejected"])
         site.transform(feed, loaded)
-    equal(seen, {"learner": (1, 0), "course_access_role": (2, 0), "enrollment": (1, 1), "certificate": (1, 0),
+    equal(seen, {"learner": (1, 0), "course_access_role": (2, 0), "enrollment": (1, 1),
+        "certificate": (1, 0),
                  "student_module": (1, 0), "student_module_history": (1, 0)}, "staged, rejected")
     site.derive()
     equal(site.data(CARLOS), (2, 6, 1, 2, 0.5), "Carlos")
     equal(site.sql.tuples("SELECT attempts FROM warehouse.student_module_fact"), [(2,)], "attempts")
-    source.sql.run("DELETE FROM student_courseaccessrole WHERE user_id = 900; UPDATE student_courseenrollment SET is_active = false;"
+    source.sql.run(
+        "DELETE FROM student_courseaccessrole WHERE user_id = 900; UPDATE student_courseenrollment SET is_active = false;"
                    " UPDATE courseware_studentmodule SET grade = 3, modified = now()")
     for feed in ("course_access_role", "enrollment", "student_module"):
         site.take_from(feed, [source])
-    equal(site.sql.tuples("SELECT deleted FROM warehouse.course_access_role_dim ORDER BY user_id"), [(True,), (False,)], "role is gone")
+    equal(site.sql.tuples("SELECT deleted FROM warehouse.course_access_role_dim ORDER BY user_id"),
+        [(True,), (False,)], "role is gone")
     equal(site.sql.number("SELECT count(*) FROM warehouse.enrollment_event_fact"), 2, "events")
     site.derive(as_of=None)
-    equal((site.value_of(CARLOS, "is_enrolled"), site.data(CARLOS)), (False, (3, 6, 1, 2, 0.5)), "after the change")
-    check(site.run("load-staging", "course_block", "--source", source.spec, expect=64).error, "no course_block there")
+    equal((site.value_of(CARLOS, "is_enrolled"), site.data(CARLOS)), (False, (3, 6, 1, 2, 0.5)),
+        "after the change")
+    check(site.run("load-staging", "course_block", "--source", source.spec, expect=64).error,
+        "no course_block there")
 
 
 if __name__ == "__main__":

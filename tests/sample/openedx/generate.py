@@ -66,7 +66,8 @@ class Installation:
 
     def blocks(self, course, sections, version, published, maximum=1.0):
         def line(kind, name, parent, ordinal, **more):
-            return {"course_id": course, "course_version": version, "published_at": stamp(published),
+            return {"course_id": course, "course_version": version,
+                "published_at": stamp(published),
                     "usage_key": usage(course, kind, name), "block_type": kind,
                     "parent": parent and usage(course, *parent), "ordinal": ordinal,
                     "display_name": f"{kind} {name}", "has_score": False, "graded": False,
@@ -80,7 +81,8 @@ class Installation:
             yield line("vertical", unit, ("sequential", part), number * 100 + 2)
             yield line("html", f"h{number}", ("vertical", unit), number * 100 + 3)
             for place in range(1, 4):
-                yield line("problem", f"p{number}_{place}", ("vertical", unit), number * 100 + 3 + place,
+                yield line("problem", f"p{number}_{place}", ("vertical", unit),
+                    number * 100 + 3 + place,
                            has_score=True, graded=True, max_score=maximum * place,
                            weight=2.0 if place == 3 and number % 3 == 0 else None)
             if number == sections:
@@ -95,7 +97,8 @@ class Installation:
         known = self.modules.get(key)
         number = known["id"] if known else 96000 + len(self.modules)
         self.modules[key] = {
-            "id": number, "module_type": kind, "module_id": usage(course, kind, name), "student_id": user,
+            "id": number, "module_type": kind, "module_id": usage(course, kind, name),
+                "student_id": user,
             "state": state, "grade": grade, "created": known["created"] if known else stamp(time),
             "modified": stamp(time), "max_grade": maximum, "done": "na", "course_id": course}
         self.changed[key] = True
@@ -110,16 +113,20 @@ class Installation:
         place = 1 + self.below(3)
         self.save(time, user, course, "sequential", f"s{number}", json.dumps({"position": place}))
         if self.below(9) == 0:
-            self.save(time, user, course, "problem", f"p{number}_{place}", None if self.below(2) else "{}")
+            self.save(time, user, course, "problem", f"p{number}_{place}",
+                None if self.below(2) else "{}")
         elif self.below(20) == 0:  # points without a maximum are no score
-            self.save(time, user, course, "problem", f"p{number}_{place}", '{"attempts": 1}', 1.0, None)
+            self.save(time, user, course, "problem", f"p{number}_{place}", '{"attempts": 1}', 1.0,
+                None)
         else:
-            state = {"attempts": 1 + self.below(3), "student_answers": {f"p{number}": "a\tb\n\"c\\d\""}}
+            state = {"attempts": 1 + self.below(3),
+                "student_answers": {f"p{number}": "a\tb\n\"c\\d\""}}
             self.save(time, user, course, "problem", f"p{number}_{place}", json.dumps(state),
                       float(self.below(place + 1)), float(place))
         if number == sections and self.below(3) == 0:
             shown = [["problem", f"b{1 + self.below(5)}"], ["problem", f"b{1 + self.below(5)}"]]
-            self.save(time, user, course, "library_content", "bank", json.dumps({"selected": shown}))
+            self.save(time, user, course, "library_content", "bank",
+                json.dumps({"selected": shown}))
             self.save(time, user, course, *shown[0], '{"attempts": 1}', 1.0, 1.0)
 
     def play(self, day, length):
@@ -135,7 +142,8 @@ class Installation:
                     self.enroll(user, course, begin, touched)
                 for passed in range(length):
                     if user % 5 and self.below(6 if first else 3) == 0:
-                        self.study(begin + timedelta(days=passed, seconds=self.below(86399)), user, course,
+                        self.study(begin + timedelta(days=passed, seconds=self.below(86399)), user,
+                            course,
                                    sections)
             if not first and user % 13 == 0:
                 row = self.enrollments[user, courses[0][0]]
@@ -146,7 +154,8 @@ class Installation:
     def enroll(self, user, course, time, touched):
         self.enrollments[user, course] = {
             "id": 1135000 + len(self.enrollments), "user_id": user, "course_id": course,
-            "created": stamp(time), "is_active": 1, "mode": "verified" if user % 4 == 0 else "audit",
+            "created": stamp(time), "is_active": 1,
+                "mode": "verified" if user % 4 == 0 else "audit",
             "history_date": None}
         touched.add((user, course))
 
@@ -160,7 +169,8 @@ class Installation:
                     ("lib:edX:bank", "lb:edX:bank:problem:q1"),
                     ("library-v1:edX+Old", "lib-block-v1:edX+Old+type@problem+block@q2"),
                     ("course-v1:edX+DemoX+2026", "block-v1:edX+DemoX+2026"),
-                    ("course-v1:edX+DemoX+2026 ", usage("course-v1:edX+DemoX+2026", "problem", "gone"))]):
+                    ("course-v1:edX+DemoX+2026 ", usage("course-v1:edX+DemoX+2026", "problem",
+                        "gone"))]):
                 modules.append({**modules[0], "id": 95000 + number, "course_id": context,
                                 "module_id": key})
         self.table(folder, "student_module", modules)
@@ -175,7 +185,8 @@ class Installation:
         courses = COURSES if day == "history" else [("course-v1:edX+Algebra+2026", 8, "V2")]
         self.lines(folder, "course_block", [
             line for course, sections, version in courses
-            for line in self.blocks(course, sections, version, published, 1.0 if day == "history" else 2.0)])
+            for line in self.blocks(course, sections, version, published,
+                1.0 if day == "history" else 2.0)])
         self.lines(folder, "learner", [
             {"id": user, "username": f"learner{user}", "is_staff": False, "is_active": True,
              "date_joined": stamp(self.days["history"]), "last_login": None}
@@ -203,7 +214,8 @@ def write_installation(options):
     installation = Installation(options.scale, options.history_end)
     for day in ("history", "next"):
         installation.write(os.path.join(options.folder, day), day)
-    print(f"sample installation: {len(installation.learners)} learners, {len(COURSES) + 1} courses, "
+    print(
+        f"sample installation: {len(installation.learners)} learners, {len(COURSES) + 1} courses, "
           f"{len(installation.modules)} student modules", file=sys.stderr)
 
 
@@ -218,11 +230,13 @@ def write_modules(options):
             kind = "sequential" if place % 10 == 0 else "problem"
             time = stamp(options.history_end - timedelta(seconds=int(chance.random() * 86400 * 30)))
             state = '{"position": 1}' if kind == "sequential" else json.dumps(
-                {"attempts": 1, "student_answers": {"a": "x\ny\t\"z\"" + "w" * int(chance.random() * 200)}})
+                {"attempts": 1,
+                    "student_answers": {"a": "x\ny\t\"z\"" + "w" * int(chance.random() * 200)}})
             graded = kind == "problem" and chance.random() < 0.7
             file.write("\t".join(map(cell, (
                 number + 1, kind, usage(course, kind, f"b{place}"), user, state,
-                float(int(chance.random() * 5)) if graded else None, time, time, 4.0 if graded else None, "na",
+                float(int(chance.random() * 5)) if graded else None, time, time,
+                    4.0 if graded else None, "na",
                 course))) + "\n")
 
 
@@ -245,7 +259,8 @@ def main():
     modules.add_argument("--seed", default="1")
     modules.set_defaults(run=write_modules)
     for command in (installation, modules):
-        command.add_argument("--history-end", type=day_of, metavar="DATE", default=day_of("2026-10-01"),
+        command.add_argument("--history-end", type=day_of, metavar="DATE",
+            default=day_of("2026-10-01"),
                              help="midnight, UTC, at which the history ends (2026-10-01)")
     options = parser.parse_args()
     options.run(options)
