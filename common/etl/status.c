@@ -62,11 +62,11 @@ static const char *format_lag(int64_t lag, char *buffer, size_t size)
 static void format_table(const struct db_rows *rows, const struct db_rows *notes, struct str *to)
 {
     char time[CLOCK_TEXT_SIZE], lag[32];
-    str_add_format(to, "%-20s %-20s %8s %6s %6s %6s %8s %10s\n", "workflow", "complete until (UTC)",
+    str_add_format(to, "%-22s %-20s %8s %6s %6s %6s %8s %10s\n", "workflow", "complete until (UTC)",
                    "lag", "open", "failed", "gaps", "rejects", "unconsumed");
     for (size_t row = 0; row < db_rows_count(rows); row++) {
         bool is_known = has_completed(rows, row);
-        str_add_format(to, "%-20s ", db_rows_text(rows, row, "name"));
+        str_add_format(to, "%-22s ", db_rows_text(rows, row, "name"));
         if (is_known) {
             clock_format(db_rows_time(rows, row, "last_until"), time);
             time[10] = ' ';

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "etl/value.h"
 
-#include <float.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -220,28 +218,6 @@ static const char *put_decimal(const struct value *value, struct value_buffer *b
     return NULL;
 }
 
-/* strtod would also take hexadecimal, infinity and NaN. */
-static const char *put_float(const struct value *value, struct value_buffer *buffer,
-                             struct copy *copy)
-{
-    const char *text = value->json.text;
-    size_t length = value->json.length;
-    char *end;
-    if (value->json.type == JSON_STRING)
-        text = json_text(&value->json, &buffer->text, &length);
-    else if (value->json.type != JSON_NUMBER)
-        return "wrong_type";
-    str_clear(&buffer->built);
-    str_add(&buffer->built, text, length);
-    if (length == 0 || strspn(buffer->built.text, "+-.0123456789eE") != length)
-        return "bad_number";
-    double number = strtod(buffer->built.text, &end);
-    if (end != buffer->built.text + length || number > DBL_MAX || number < -DBL_MAX)
-        return "bad_number";
-    copy_float(copy, number);
-    return NULL;
-}
-
 /* Lists ---------------------------------------------------------------- */
 
 static bool count_text(const struct json_value *element, void *data)
@@ -381,7 +357,7 @@ const char *value_put(const struct value *value, struct value_buffer *buffer, st
     if (type == FIELD_DECIMAL)
         return put_decimal(value, buffer, copy);
     if (type == FIELD_FLOAT)
-        return put_float(value, buffer, copy);
+        return value_put_float(value, buffer, copy);
     if (type == FIELD_BOOLEAN) {
         if (!is_boolean(&value->json))
             return "wrong_type";

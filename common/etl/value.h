@@ -48,4 +48,8 @@ const char *value_read_time(struct value *value, struct value_buffer *buffer);
 /* Adds the column; value_read_time went before. What was added before a reason is left there. */
 const char *value_put(const struct value *value, struct value_buffer *buffer, struct copy *copy);
 
+/* Of value_put: a finite number, as double precision. */
+const char *value_put_float(const struct value *value, struct value_buffer *buffer,
+                            struct copy *copy);
+
 #endif

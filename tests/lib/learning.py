@@ -144,11 +144,10 @@ class Site(Warehouse):
         return self.run("verify-enrollment-data", *options, expect=expect)
 
     def data(self, user, course=COURSE):
-        """points earned, points possible, sections worked, sections possible, progress; None
-            without a row"""
+        """Points earned and possible, sections worked and possible, progress; or None."""
         rows = self.sql.tuples(f"""
             SELECT data.points_earned, data.points_possible, data.sections_worked,
-                data.sections_possible,
+            data.sections_possible,
                    data.progress_percent
               FROM warehouse.enrollment_data AS data
               JOIN warehouse.learning_context_dim AS context ON context.id = data.context_id

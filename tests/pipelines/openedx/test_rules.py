@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Enrollment data beyond the golden scenarios: broken courses, coached courses, staff, sources,
-    metrics."""
+"""Enrollment data beyond the golden scenarios: broken courses, staff, sources, metrics."""
 
 import os
 import sys
@@ -341,18 +340,18 @@ def a_platform_on_postgresql_is_read_by_its_own_tables():
         INSERT INTO auth_user (id, username, date_joined) VALUES (101, 'carlos', '2026-01-15Z');
         INSERT INTO student_courseenrollment (id, course_id, created, is_active, mode, user_id)
             VALUES (1, '{COURSE}', '2026-02-01 09:00Z', true, 'audit', 101), (2, 'broken',
-                '2026-02-01Z', true, 'x', 101);
+            '2026-02-01Z', true, 'x', 101);
         INSERT INTO student_courseaccessrole (org, course_id, role, user_id) VALUES ('edX', '',
-            'staff', 900), ('edX', '', 'staff', 901);
+        'staff', 900), ('edX', '', 'staff', 901);
         INSERT INTO certificates_generatedcertificate (course_id, status, created_date, user_id)
             VALUES ('{COURSE}', 'downloadable', '2026-03-01Z', 101);
-        INSERT INTO courseware_studentmodule (id, module_type, module_id, student_id, state,
-            grade, created, modified,
-            max_grade, course_id) VALUES (5, 'problem', '{usage('p1')}', 101,
-                E'{{"attempts": 2, "a": "x\\\\\\\\ny\\\\"z"}}', 2,
+        INSERT INTO courseware_studentmodule (id, module_type, module_id, student_id, state, grade,
+        created, modified,
+            max_grade, course_id) VALUES (5, 'problem', '{usage('p1')}', 101, E'{{"attempts": 2,
+            "a": "x\\\\\\\\ny\\\\"z"}}', 2,
             '2026-03-01Z', '2026-03-02Z', 3, '{COURSE}');
         INSERT INTO coursewarehistoryextended_studentmodulehistoryextended (id, created, state,
-            grade, max_grade,
+        grade, max_grade,
             student_module_id) VALUES (9, '2026-03-01Z', '{{"attempts": 1}}', 1, 3, 5)""")
     site.take("course_block", structure())
     seen = {}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The golden scenarios of enrollment data, by their numbers. With --show each compared value is
-    printed,
+printed,
 expected and seen."""
 
 import os
@@ -179,7 +179,7 @@ def scenario_7c_killed_before_the_end_it_leaves_nothing():
     equal(site.sql.tuples(left), [(0, 0)], "7c ledger and rows after the kill")
     site.derive("--run-key", "killed")
     rows = """SELECT user_id, points_earned, points_possible, sections_worked, sections_possible,
-        is_completed
+    is_completed
                 FROM warehouse.enrollment_data ORDER BY user_id"""
     equal(site.sql.tuples(rows), clean.sql.tuples(rows), "7c rerun and clean run")
 
@@ -451,7 +451,7 @@ def scenario_16_history_is_upserted_and_attempts_are_distinct():
         "student_module_history", [row(1, 1, "0", 1.0), row(2, 1, "0.2", 1.0), row(3, 2, "5", 2.0)]
     )
     counted = """SELECT count(*) AS rows, count(DISTINCT attempts) AS attempts, max(grade) FILTER
-        (WHERE history_source_id = 3)
+    (WHERE history_source_id = 3)
                    FROM warehouse.student_module_history_fact"""
     equal(site.sql.tuples(counted), [(3, 2, 2)], "16 rows, attempts, last grade")
     site.take("student_module_history", [row(3, 2, "5", 3.0)])

@@ -74,7 +74,8 @@ SELECT count(DISTINCT enrollment.learner_id) AS enrolled_learners,
 
 -- The metrics of contexts[i] for each day from from_dates[i] to as_of. Each learner gives spans of
 -- days to each number; a day's number is the sum of the spans that have begun, less those that have
--- ended, so the cost is that of the events and the days, not of their product.
+-- ended, so the cost is that of the events and the days, not of their product. Facts are looked up
+-- by context (LATERAL, OFFSET 0); all else is joined by hash.
 CREATE FUNCTION warehouse.course_daily_metrics_of(
         contexts bigint[], from_dates date[], as_of date)
     RETURNS TABLE (
@@ -92,7 +93,7 @@ CREATE FUNCTION warehouse.course_daily_metrics_of(
         days_to_complete_sum bigint,
         days_to_complete_n bigint,
         negative_days bigint)
-    LANGUAGE sql STABLE AS $$
+    LANGUAGE sql STABLE ROWS 100000 SET enable_nestloop = off AS $$
 WITH wanted AS MATERIALIZED (
     SELECT wanted.context_id, wanted.from_date
       FROM unnest(contexts, from_dates) AS wanted (context_id, from_date)
@@ -103,8 +104,11 @@ WITH wanted AS MATERIALIZED (
            fact.context_id, fact.learner_id, fact.is_active,
            (fact.event_on AT TIME ZONE 'UTC')::date AS begins
       FROM wanted
-      JOIN warehouse.enrollment_event_fact AS fact
-        ON fact.context_id = wanted.context_id
+     CROSS JOIN LATERAL (
+               SELECT known.context_id, known.learner_id, known.event_on, known.is_active
+                 FROM warehouse.enrollment_event_fact AS known
+                WHERE known.context_id = wanted.context_id
+               OFFSET 0) AS fact
      ORDER BY fact.context_id, fact.learner_id, (fact.event_on AT TIME ZONE 'UTC')::date,
               fact.event_on DESC
 ), enrolled AS MATERIALIZED (
@@ -122,8 +126,11 @@ WITH wanted AS MATERIALIZED (
 ), seen AS (
     SELECT activity.context_id, activity.learner_id, min(activity.activity_date) AS first_on
       FROM wanted
-      JOIN warehouse.learner_activity_fact AS activity
-        ON activity.context_id = wanted.context_id
+     CROSS JOIN LATERAL (
+               SELECT known.context_id, known.learner_id, known.activity_date
+                 FROM warehouse.learner_activity_fact AS known
+                WHERE known.context_id = wanted.context_id
+               OFFSET 0) AS activity
      GROUP BY activity.context_id, activity.learner_id
 ), progress AS (
     SELECT day.context_id, day.learner_id, day.progress_percent::numeric AS progress,
@@ -132,8 +139,11 @@ WITH wanted AS MATERIALIZED (
                PARTITION BY day.context_id, day.learner_id ORDER BY day.as_of_date), 'infinity')
            AS ends
       FROM wanted
-      JOIN warehouse.enrollment_data_day AS day
-        ON day.context_id = wanted.context_id
+     CROSS JOIN LATERAL (
+               SELECT known.context_id, known.learner_id, known.as_of_date, known.progress_percent
+                 FROM warehouse.enrollment_data_day AS known
+                WHERE known.context_id = wanted.context_id
+               OFFSET 0) AS day
 ), completed AS (
     SELECT enrolled.context_id, enrolled.ends,
            GREATEST(enrolled.begins, data.first_completed_on) AS begins,
@@ -180,10 +190,13 @@ WITH wanted AS MATERIALIZED (
     SELECT certificate.context_id, (certificate.created_on AT TIME ZONE 'UTC')::date, 'infinity',
            0, 0, 0, 0, 0, 1, 0, 0, 0, 0
       FROM wanted
-      JOIN warehouse.certificate_fact AS certificate
-        ON certificate.context_id = wanted.context_id
-       AND certificate.status = 'downloadable'
-       AND certificate.created_on IS NOT NULL
+     CROSS JOIN LATERAL (
+               SELECT known.context_id, known.created_on
+                 FROM warehouse.certificate_fact AS known
+                WHERE known.context_id = wanted.context_id
+                  AND known.status = 'downloadable'
+                  AND known.created_on IS NOT NULL
+               OFFSET 0) AS certificate
 ), edge AS (
     SELECT span.context_id, GREATEST(span.begins, wanted.from_date) AS on_date, 1 AS sign,
            span.enrolled, span.completed, span.days, span.days_n, span.negative, span.certified,
@@ -227,11 +240,14 @@ WITH wanted AS MATERIALIZED (
                                     date_trunc('month', activity.activity_date::timestamp))
                    AS is_first
               FROM wanted
-              JOIN warehouse.learner_activity_fact AS activity
-                ON activity.context_id = wanted.context_id
-               AND activity.activity_date
-                   >= date_trunc('month', wanted.from_date::timestamp)::date
-               AND activity.activity_date <= as_of) AS first
+             CROSS JOIN LATERAL (
+                       SELECT known.context_id, known.learner_id, known.activity_date
+                         FROM warehouse.learner_activity_fact AS known
+                        WHERE known.context_id = wanted.context_id
+                          AND known.activity_date
+                              >= date_trunc('month', wanted.from_date::timestamp)::date
+                          AND known.activity_date <= as_of
+                       OFFSET 0) AS activity) AS first
      GROUP BY first.context_id, first.activity_date
 ), day AS (
     -- from the first of the month, for the month's count

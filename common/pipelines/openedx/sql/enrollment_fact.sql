@@ -27,7 +27,7 @@ WITH incoming AS (
      ORDER BY learner.id, context.id, staged.version_time DESC,
               staged.read_number DESC, staged.line_no DESC
 ), judged AS MATERIALIZED (
-    SELECT incoming.*, stored.learner_id IS NOT NULL AS is_stored,
+    SELECT incoming.*,
            CASE WHEN stored.learner_id IS NULL THEN 'new'
                 WHEN (incoming.version_time, incoming.read_number)
                      < (stored.version_time, stored.read_number) THEN 'older'

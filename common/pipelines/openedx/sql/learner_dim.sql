@@ -12,7 +12,7 @@ WITH incoming AS (
      ORDER BY staged.user_id, staged.version_time DESC,
               staged.read_number DESC, staged.line_no DESC
 ), judged AS MATERIALIZED (
-    SELECT incoming.*, stored.user_id IS NOT NULL AS is_stored,
+    SELECT incoming.*,
            CASE WHEN stored.user_id IS NULL THEN 'new'
                 WHEN (incoming.version_time, incoming.read_number)
                      < (stored.version_time, stored.read_number) THEN 'older'

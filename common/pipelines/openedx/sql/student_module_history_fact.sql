@@ -18,7 +18,7 @@ WITH incoming AS (
      ORDER BY staged.source_table, staged.source_id, staged.version_time DESC,
               staged.read_number DESC, staged.line_no DESC
 ), judged AS MATERIALIZED (
-    SELECT incoming.*, stored.source_table IS NOT NULL AS is_stored,
+    SELECT incoming.*,
            CASE WHEN stored.source_table IS NULL THEN 'new'
                 WHEN (incoming.version_time, incoming.read_number)
                      < (stored.version_time, stored.read_number) THEN 'older'
