@@ -70,7 +70,7 @@ static void nothing_was_ever_run(void **state)
 static void a_named_workflow_is_shown_though_it_never_ran(void **state)
 {
     (void)state;
-    assert_shown("form", false, "form                 never");
+    assert_shown("form", false, "form                   never");
     assert_shown("form", true,
                  "{\"workflows\":[{\"workflow\":\"form\",\"last_until\":null,\"lag_seconds\":null,"
                  "\"open\":0,"
