@@ -1,12 +1,12 @@
 -- Infer the applications and builds that the sync logs of a batch name and that nobody knows yet.
 -- param $1 batch_id bigint
 WITH named AS (
-    SELECT staged.app_id AS application_id
+    SELECT DISTINCT staged.app_id AS application_id
       FROM staging.synclog AS staged
      WHERE staged.batch_id = $1
        AND staged.app_id <> ''
      UNION
-    SELECT staged.build_id
+    SELECT DISTINCT staged.build_id
       FROM staging.synclog AS staged
      WHERE staged.batch_id = $1
        AND staged.build_id <> ''
