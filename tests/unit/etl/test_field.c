@@ -294,110 +294,6 @@ static void a_deletion_is_in_the_window_of_its_read(void **state)
     assert_int_equal(read_line(world, &thing, "{\"_id\":\"t\",\"_deleted\":true}"), FIELD_SKIPPED);
 }
 
-/* ---- tables ---- */
-
-static const char *const kinds[] = {"Thing", "Other-Thing", NULL};
-static const struct field_filter strict_filters[] = {
-    {.path = "doc_type", .values = kinds},
-    {.path = "base", .values = types, .may_lack = true},
-    {0}};
-static const struct field table_fields[] = {
-    {.column = "thing_id", .path = "_id|id", .type = FIELD_TEXT, .is_key = true},
-    {.column = "size", .path = "how.big", .type = FIELD_INTEGER, .otherwise = "1"},
-    {.column = "on", .path = "on", .type = FIELD_BOOLEAN},
-    {.column = "modified", .path = "modified|changed", .type = FIELD_TIME, .is_modified = true},
-    {.path = "log", .type = FIELD_NEWEST, .element = "date", .is_modified = true},
-    {0},
-};
-static const struct feed table = {.name = "thing", .fields = table_fields};
-static const struct feed strict_table = {
-    .name = "thing", .fields = table_fields, .filters = strict_filters};
-
-/* Reads all records of a table; what became of each, a letter each: s, k (skipped), r, f. */
-static const char *read_table(struct world *world, const struct feed *feed, const char *text)
-{
-    static char taken[16];
-    char path[] = "/tmp/factline-table.XXXXXX";
-    struct csv_record record;
-    size_t count = 0;
-    int fd = mkstemp(path);
-    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-    close(fd);
-    struct csv *csv = csv_open(path, CSV_COMMA, 1 << 20, &world->err);
-    unlink(path);
-    assert_non_null(csv);
-    struct field_reader *reader = field_reader_new(feed);
-    bool ok = field_bind_columns(reader, csv, &world->err);
-    while (ok && csv_next(csv, &record, &world->err) == CSV_RECORD)
-        taken[count++] = "skrf"[field_read_cells(reader, &world->batch, record.cells, 5,
-                                                 world->copy, &world->reject, &world->err)];
-    taken[count] = '\0';
-    field_reader_free(reader);
-    csv_close(csv);
-    return taken;
-}
-
-static void a_record_of_a_table_is_a_row_of_the_declared_columns(void **state)
-{
-    struct world *world = *state;
-    assert_string_equal(
-        read_table(world, &table, "on,other,size,id,changed\nt,x,7,a,2024-01-02\n,,,b,\n"), "ss");
-    assert_string_equal(fake_copy_row(world->copy, 0),
-                        "7 3 2024-01-02T00:00:00.000000Z 5 false 'a' 7 true "
-                        "2024-01-02T00:00:00.000000Z");
-    assert_string_equal(fake_copy_row(world->copy, 1), "7 3 -infinity 5 false 'b' 1 null null");
-}
-
-static void a_column_is_found_by_its_path_before_its_own_name(void **state)
-{
-    struct world *world = *state;
-    assert_string_equal(read_table(world, &table, "thing_id,size,how.big\na,1,2\n"), "s");
-    assert_string_equal(fake_copy_row(world->copy, 0), "7 3 -infinity 5 false 'a' 2 null null");
-}
-
-static void a_header_without_a_required_column_is_refused(void **state)
-{
-    struct world *world = *state;
-    assert_string_equal(read_table(world, &table, "size,on\n1,t\n"), "");
-    assert_int_equal(world->err.status, STATUS_DATA);
-    assert_non_null(strstr(world->err.message, "\"_id\""));
-}
-
-static void a_record_of_a_table_is_rejected_by_its_column(void **state)
-{
-    struct world *world = *state;
-    assert_string_equal(read_table(world, &table, "id,size\na,x\n"), "r");
-    assert_string_equal(world->reject.reason, "bad_integer");
-    assert_string_equal(world->reject.column, "size");
-    assert_true(world->reject.is_table);
-    assert_false(world->reject.is_parsed);
-    assert_string_equal(read_table(world, &table, "id,on\na,x\n"), "r");
-    assert_string_equal(world->reject.reason, "bad_boolean");
-    assert_string_equal(world->reject.column, "on");
-    assert_string_equal(read_table(world, &table, "id,size\n,1\n"), "r");
-    assert_string_equal(world->reject.reason, "missing_field");
-    assert_string_equal(read_table(world, &table, "id,size\n\"\",1\n"), "r");
-    assert_string_equal(world->reject.reason, "missing_field");
-    assert_int_equal(fake_copy_count(world->copy), 0);
-}
-
-static void a_table_is_filtered_where_it_has_the_column(void **state)
-{
-    struct world *world = *state;
-    assert_string_equal(read_table(world, &strict_table, "id\na\n"), "s");
-    assert_string_equal(read_table(world, &strict_table,
-                                   "id,doc_type,base\na,Thing,Thing\nb,Thing,\nc,Thing,Other\n"
-                                   "d,Other-Thing,\ne,Other,\nf,,\n"),
-                        "sskskk");
-}
-
-static void a_row_of_a_table_that_cannot_be_sent_is_a_failure(void **state)
-{
-    struct world *world = *state;
-    fake_copy_fail_at(world->copy, 1);
-    assert_string_equal(read_table(world, &table, "id\na\n"), "f");
-}
-
 /* ---- what else ---- */
 
 static void in_a_servers_read_every_version_is_its_time(void **state)
@@ -444,12 +340,6 @@ int main(void)
         TEST(a_window_is_exclusive_at_its_start_and_inclusive_at_its_end),
         TEST(a_deletion_is_a_row_of_its_key_and_the_time_of_the_read),
         TEST(a_deletion_is_in_the_window_of_its_read),
-        TEST(a_record_of_a_table_is_a_row_of_the_declared_columns),
-        TEST(a_column_is_found_by_its_path_before_its_own_name),
-        TEST(a_header_without_a_required_column_is_refused),
-        TEST(a_record_of_a_table_is_rejected_by_its_column),
-        TEST(a_table_is_filtered_where_it_has_the_column),
-        TEST(a_row_of_a_table_that_cannot_be_sent_is_a_failure),
         TEST(in_a_servers_read_every_version_is_its_time),
         TEST(a_record_of_another_feed_is_skipped),
         TEST(a_row_that_cannot_be_sent_is_a_failure),
