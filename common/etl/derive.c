@@ -58,9 +58,9 @@ static bool find_work(struct db *db, const struct derivation *derivation,
     work_release(work);
     if (options->unit)
         return true;
-    if (derivation->units && !unit_has_pending(db, derivation->workflow, &work->has_pending, err))
-        return false;
-    if (!has_consumed(db, derivation, &has, err))
+    if ((derivation->units &&
+         !unit_has_pending(db, derivation->workflow, &work->has_pending, err)) ||
+        !has_consumed(db, derivation, &has, err))
         return false;
     work->is_all = !has || task_common()->force;
     bool is_range = options->is_range && !work->is_all;
@@ -168,7 +168,7 @@ static bool write_data(struct db *db, const struct derivation *derivation,
 }
 
 /* Opens the run's own batch, where there is none yet. */
-static bool open_own(struct db *db, const struct derivation *derivation, char *run_key,
+static bool open_own(struct db *db, const struct derivation *derivation, const char *run_key,
                      const char *fingerprint, const struct derive_options *options,
                      const struct work *work, struct batch *batch, struct error *err)
 {
@@ -179,9 +179,10 @@ static bool open_own(struct db *db, const struct derivation *derivation, char *r
     int64_t clock = db_rows_time(rows, 0, "clock");
     db_rows_free(rows);
     int64_t generation = batch->generation + 1; /* 1, or that after the one which --force repeats */
+    char *key = mem_strdup(run_key);            /* which may be the batch's own */
     batch_release(batch);
     batch->workflow = mem_strdup(derivation->workflow);
-    batch->run_key = mem_strdup(run_key);
+    batch->run_key = key;
     batch->fingerprint = mem_strdup(fingerprint);
     batch->generation = generation;
     batch->is_backfill = options->is_range;
@@ -244,9 +245,8 @@ static bool run_steps(struct db *db, const struct derivation *derivation,
     if (batch->id == 0 || is_repeated) {
         if (is_idle(work, options))
             return report(batch, derivation, "nothing-to-do", work, counts, started, result);
-        if (is_repeated && !*run_key)
-            *run_key = mem_strdup(batch->run_key);
-        if (!open_own(db, derivation, *run_key, fingerprint, options, work, batch, err))
+        const char *key = is_repeated ? batch->run_key : *run_key;
+        if (!open_own(db, derivation, key, fingerprint, options, work, batch, err))
             return false;
     }
     return derive(db, derivation, options, batch, work, started, counts, result, err);

@@ -28,18 +28,14 @@ bool stage_read_documents(struct stage_reading *reading, struct source *source, 
     const char *bytes;
     size_t length;
     int64_t rows;
-    bool ok = false;
+    bool ok;
     if (source->since >= source->until)
         return true;
     stage_bind(reading->stage, source, &bound);
     if (!db_copy_out(source->db, reading->stage->feed->source, bound.values, err))
         return false;
     str_init(&text);
-    for (;;) {
-        if (!db_copy_get(source->db, &bytes, &length, err))
-            goto done;
-        if (length == 0)
-            break;
+    while ((ok = db_copy_get(source->db, &bytes, &length, err)) && length > 0) {
         reading->stage->counts.bytes += (int64_t)length;
         unescape(bytes, length, &text);
         line.text = text.text;
@@ -48,11 +44,11 @@ bool stage_read_documents(struct stage_reading *reading, struct source *source, 
         line.is_too_long = (int64_t)text.length > reading->stage->max_record;
         if (line.is_too_long && line.length > FILE_HEAD)
             line.length = FILE_HEAD;
-        if (!stage_take_document(reading, source, &line, err))
-            goto done;
+        ok = stage_take_document(reading, source, &line, err);
+        if (!ok)
+            break;
     }
-    ok = db_copy_out_end(source->db, &rows, err);
-done:
+    ok = ok && db_copy_out_end(source->db, &rows, err);
     str_release(&text);
     return ok;
 }

@@ -150,7 +150,9 @@ static void a_mistake_of_ours_is_no_unit_s(void **state)
 static void prepare(void)
 {
     make_numbers("2");
-    world_sql("TRUNCATE public.derived; DELETE FROM etl.pending_unit");
+    world_sql("TRUNCATE public.derived; DELETE FROM etl.pending_unit;"
+              "INSERT INTO etl.pending_unit (workflow, unit, batch_id, reason)"
+              " VALUES ('app_status_form', '3', 1, 'division by zero')");
 }
 
 static bool run_broken(void)

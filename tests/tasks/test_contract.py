@@ -188,6 +188,15 @@ def since_and_until_go_together_and_in_order():
         usage("load-staging", "form", "--source", "x.ndjson", *options)
 
 
+@test
+def options_that_contradict_each_other_are_a_usage_error():
+    dates = ["--from-date=2024-01-02", "--to-date=2024-01-01"]
+    usage("app-status-from-fact", "form", *dates)
+    usage("enrollment-data-from-fact", *dates)
+    usage("enrollment-data-from-fact", "--context=course-v1:a+b+c", "--to-date=2024-01-01")
+    usage("load-staging", "form", "--source", "x.ndjson", "--crawler-agents=bot")
+
+
 @for_each(["many", "-1", "5%%", "101%", "", "%", "1.5"])
 def a_reject_budget_that_is_none_is_a_usage_error(text):
     usage("load-staging", "form", "--source", "x.ndjson", f"--max-rejects={text}")
