@@ -114,8 +114,13 @@ def ctrl_c_under_make_leaves_no_query_and_no_half_file_and_make_goes_on_there():
         "a result of no work",
     )
     lock.run("ROLLBACK")
-    second = make.start("-j4")
-    said = second.communicate(timeout=60)[0]
+    # Steps side by side may both meet a new user; the one that comes second ends with 75, and make
+    # is to be started again.
+    for _ in range(3):
+        second = make.start("-j4")
+        said = second.communicate(timeout=60)[0]
+        if "Error 75" not in said:
+            break
     equal(second.returncode, 0, f"status of make, which said {said!r}")
     equal(make.results(), RESULTS, "result files")
     equal(make.warehouse.sql.number("SELECT count(*) FROM warehouse.form_fact"), 50, "facts")
