@@ -69,6 +69,16 @@ static bool read_batch(struct db *db, const struct sql *sql, const struct db_val
     return true;
 }
 
+bool batch_clock(struct db *db, int64_t *clock, struct error *err)
+{
+    struct db_rows *rows = db_query(db, &sql_etl_warehouse_clock, NULL, err);
+    if (!rows)
+        return false;
+    *clock = db_rows_time(rows, 0, "clock");
+    db_rows_free(rows);
+    return true;
+}
+
 char *batch_run_key(struct db *db, struct error *err)
 {
     if (task_common()->run_key)

@@ -43,6 +43,9 @@ struct batch {
 
 void batch_release(struct batch *batch); /* accepts an empty one, leaves it empty */
 
+/* The warehouse's clock: "now" for whatever has no server of its own. */
+bool batch_clock(struct db *db, int64_t *clock, struct error *err);
+
 /* The run key in force: --run-key or the launcher's, else a new one from the server. Yours to free.
  */
 char *batch_run_key(struct db *db, struct error *err);

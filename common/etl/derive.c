@@ -173,11 +173,9 @@ static bool open_own(struct db *db, const struct derivation *derivation, const c
                      const struct work *work, struct batch *batch, struct error *err)
 {
     bool is_new;
-    struct db_rows *rows = db_query(db, &sql_etl_warehouse_clock, NULL, err);
-    if (!rows)
+    int64_t clock;
+    if (!batch_clock(db, &clock, err))
         return false;
-    int64_t clock = db_rows_time(rows, 0, "clock");
-    db_rows_free(rows);
     int64_t generation = batch->generation + 1; /* 1, or that after the one which --force repeats */
     char *key = mem_strdup(run_key);            /* which may be the batch's own */
     batch_release(batch);

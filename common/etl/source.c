@@ -207,11 +207,9 @@ bool source_list_choose(struct source_list *list, struct db *db, const char *wor
         return choose_servers(list, db, workflow, options, window, err);
 
     /* An explicit window is taken as it is; a file's ends now, by the warehouse's clock. */
-    struct db_rows *rows = db_query(db, &sql_etl_warehouse_clock, NULL, err);
-    if (!rows)
+    int64_t clock;
+    if (!batch_clock(db, &clock, err))
         return false;
-    int64_t clock = db_rows_time(rows, 0, "clock");
-    db_rows_free(rows);
     window->has_progress = true;
     for (size_t i = 0; i < list->count; i++) {
         struct source *source = &list->items[i];
@@ -306,11 +304,9 @@ static bool snapshot(struct source *source, struct db *db, const struct batch *b
 bool source_list_snapshot(struct source_list *list, struct db *db, const struct batch *batch,
                           struct error *err)
 {
-    struct db_rows *rows = db_query(db, &sql_etl_warehouse_clock, NULL, err);
-    if (!rows)
+    int64_t clock;
+    if (!batch_clock(db, &clock, err))
         return false;
-    int64_t clock = db_rows_time(rows, 0, "clock");
-    db_rows_free(rows);
     for (size_t i = 0; i < list->count; i++) {
         if (!list->items[i].is_server)
             list->items[i].clock = clock;

@@ -60,10 +60,10 @@ static bool choose_extract(struct stage *stage, struct window *window, struct er
     const struct window_options *options = &stage->options->window;
     const struct db_value values[] = {
         {"workflow", stage->feed->name}, {"source", source->identity}, {0}};
+    int64_t now;
     struct db_rows *mark = db_query(stage->db, &sql_etl_watermark, values, err);
-    struct db_rows *clock = mark ? db_query(stage->db, &sql_etl_warehouse_clock, NULL, err) : NULL;
-    if (clock) {
-        int64_t now = db_rows_time(clock, 0, "clock");
+    bool ok = mark && batch_clock(stage->db, &now, err);
+    if (ok) {
         int64_t last = db_rows_time(mark, 0, "until");
         source->until = now - (options->settle > 0 ? options->settle : 0);
         source->since = last == CLOCK_BEGINNING ? options->start : last - options->overlap;
@@ -77,8 +77,7 @@ static bool choose_extract(struct stage *stage, struct window *window, struct er
                                   .has_progress = source->since < source->until};
     }
     db_rows_free(mark);
-    db_rows_free(clock);
-    return clock != NULL;
+    return ok;
 }
 
 static bool record_open(struct stage *stage, bool *is_new, struct error *err)
