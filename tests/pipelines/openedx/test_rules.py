@@ -301,6 +301,22 @@ def no_state_an_empty_state_and_a_state_are_told_apart():
     equal(loaded["rows_rejected"], 3, "rows_rejected")
 
 
+@test
+def nothing_zero_and_an_empty_state_are_three_changes():
+    # PostgreSQL hashes a float's zero and an empty jsonb to the seed, and NULL to zero
+    site = Site()
+    for grade, max_grade, state in ((None, None, None), (0.0, 0.0, None), (0.0, 0.0, "{}")):
+        loaded = site.load("student_module", [module(CARLOS, "p1", grade, max_grade, state=state)])
+        site.transform("student_module", loaded)
+        equal(
+            site.sql.tuples("""
+                SELECT grade, max_grade, state_kind, batch_id
+                  FROM warehouse.student_module_fact"""),
+            [(grade, max_grade, "empty" if state else "null", int(loaded["batch_id"]))],
+            "the fact after a later read of the same modification time",
+        )
+
+
 TSV = """id\tmodule_type\tmodule_id\tstudent_id\tstate\tgrade\tcreated\tmodified\tmax_grade\tdone\t\
 course_id
 96116\tproblem\tblock-v1:edX+X+26+type@problem+block@p1\t101\t\

@@ -17,7 +17,7 @@ WITH incoming AS (
                staged.state, staged.app_version, staged.deleted_on, staged.edited_on,
                staged.server_modified_on, staged.time_end, staged.time_start, staged.domain,
                staged.app_id, staged.build_id, staged.user_id, staged.xmlns,
-               staged.commcare_version), 0)
+               staged.commcare_version), 1)
            AS digest
       FROM staging.form AS staged
      WHERE staged.batch_id = $1

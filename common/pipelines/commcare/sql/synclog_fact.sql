@@ -14,7 +14,7 @@ WITH incoming AS (
            staged.request_user_id, staged.version_time, staged.read_number,
            hash_record_extended((
                staged.duration, staged.is_formplayer, staged.domain, staged.app_id,
-               staged.build_id, staged.user_id, staged.device_id, staged.request_user_id), 0)
+               staged.build_id, staged.user_id, staged.device_id, staged.request_user_id), 1)
            AS digest
       FROM staging.synclog AS staged
      WHERE staged.batch_id = $1

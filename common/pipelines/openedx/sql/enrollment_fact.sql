@@ -21,7 +21,7 @@ WITH incoming AS (
                       COALESCE(staged.history_date, staged.created) AS last_change_on,
                       hash_record_extended((
                           staged.source_id, staged.created, staged.is_active, staged.mode,
-                          staged.history_date, staged.is_deleted), 0)
+                          staged.history_date, staged.is_deleted), 1)
                       AS content_hash) AS part
      WHERE staged.batch_id = $1
      ORDER BY learner.id, context.id, staged.version_time DESC,

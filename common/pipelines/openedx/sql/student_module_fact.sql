@@ -2,6 +2,8 @@
 -- param $1 batch_id bigint
 -- param $2 pending_older boolean
 -- param $3 own_times boolean
+--
+-- The seed of the hash is not 0, which is the hash of NULL and, by a seed of 0, of a float's zero.
 WITH incoming AS (
     SELECT DISTINCT ON (learner.id, context.id, block.id)
            learner.id AS learner_id, context.id AS context_id, block.id AS block_id,
@@ -37,8 +39,8 @@ WITH incoming AS (
                        END AS deleted_on,
                       hash_record_extended((
                           staged.source_id, staged.module_type, staged.grade, staged.max_grade,
-                          staged.state, staged.created, staged.modified, staged.is_deleted), 0)
-                      AS content_hash) AS part
+                          staged.state::text, staged.created, staged.modified,
+                          staged.is_deleted), 1) AS content_hash) AS part
      WHERE staged.batch_id = $1
      ORDER BY learner.id, context.id, block.id, staged.version_time DESC,
               staged.read_number DESC, staged.line_no DESC

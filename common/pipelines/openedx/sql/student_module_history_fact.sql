@@ -13,7 +13,7 @@ WITH incoming AS (
                SELECT (staged.state ->> 'attempts')::bigint AS attempts,
                       hash_record_extended((
                           staged.student_module_id, staged.created, staged.grade,
-                          staged.max_grade, staged.state), 0) AS content_hash) AS part
+                          staged.max_grade, staged.state::text), 1) AS content_hash) AS part
      WHERE staged.batch_id = $1
      ORDER BY staged.source_table, staged.source_id, staged.version_time DESC,
               staged.read_number DESC, staged.line_no DESC
