@@ -3,23 +3,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/output.h"
 #include "base/str.h"
 #include "etl/batch.h"
 #include "etl/reject.h"
 #include "etl/schema.h"
 #include "etl/stage_read.h"
 #include "etl_sql.h"
-
-static bool failed(const char *path, struct error *err)
-{
-    return error_set(err, STATUS_IO,
-                     "could not write file \"%s\"; look at the folder and its space", path);
-}
 
 /* One helping of records; *count 0 is the end. */
 static bool write_page(struct db *db, const char *feed, bool is_table, FILE *file, int64_t *last,
@@ -50,27 +42,20 @@ static bool write_page(struct db *db, const char *feed, bool is_table, FILE *fil
     return ok;
 }
 
-/* Writes all to the temporary file and gives it its name. */
-static bool write_file(struct db *db, const char *feed, const char *path, char *temporary,
-                       int64_t *written, struct error *err)
+/* Writes all of them; *written counts. */
+static bool write_file(struct db *db, const char *feed, const char *path, int64_t *written,
+                       struct error *err)
 {
-    enum stage_format format = stage_format(NULL, path);
-    int descriptor = mkstemp(temporary);
-    FILE *file = descriptor >= 0 ? fdopen(descriptor, "w") : NULL;
-    if (!file)
-        return failed(path, err);
+    bool is_table = stage_format(NULL, path) != STAGE_NDJSON;
     int64_t last = 0;
     size_t count = 1;
+    struct output_file file;
+    if (!output_file_open(&file, path, err))
+        return false;
     bool ok = true;
     for (*written = 0; ok && count > 0; *written += (int64_t)count)
-        ok = write_page(db, feed, format != STAGE_NDJSON, file, &last, &count, err);
-    bool is_kept = fflush(file) == 0 && fsync(descriptor) == 0;
-    is_kept = fclose(file) == 0 && is_kept;
-    if (ok && (!is_kept || rename(temporary, path) != 0))
-        ok = failed(path, err);
-    if (!ok)
-        unlink(temporary);
-    return ok;
+        ok = write_page(db, feed, is_table, file.stream, &last, &count, err);
+    return output_file_close(&file, ok, err);
 }
 
 bool reject_export(struct db *db, const struct feed *feed, const char *path, struct result *result,
@@ -81,13 +66,9 @@ bool reject_export(struct db *db, const struct feed *feed, const char *path, str
     static const char *const counts[] = {
         "rows_read",      "rows_staged", "rows_rejected", "rows_skipped", "bytes_read",
         "behind_seconds", NULL};
-    struct str temporary;
     if (!schema_check(db, pipeline_of_workflow(feed->name), err))
         return false;
-    str_init(&temporary);
-    str_add_format(&temporary, "%s.XXXXXX", path);
-    bool ok = write_file(db, feed->name, path, temporary.text, &written, err);
-    str_release(&temporary);
+    bool ok = write_file(db, feed->name, path, &written, err);
     if (ok) {
         batch_report(result, &none, feed->name, written > 0 ? "done" : "nothing-to-do", started);
         for (const char *const *name = counts; *name; name++)

@@ -66,6 +66,40 @@ SELECT context.id AS context_id,
    AND context.context_type = 'ccx'
  WHERE context.context_type IN ('course', 'ccx');
 
+-- What is only waiting to be derived: an enrollment, or all of a context (learner_id NULL), by
+-- batches that are not consumed yet or as a course that could not be computed.
+CREATE VIEW warehouse.enrollment_data_waiting AS
+WITH unconsumed AS (
+    SELECT log.context_id, log.learner_id
+      FROM etl.consumer AS consumer
+      JOIN etl.batch AS batch
+        ON batch.workflow = consumer.source_workflow
+       AND batch.state = 'complete'
+      JOIN warehouse.learning_change_log AS log
+        ON log.batch_id = batch.id
+       AND log.metric_date IS NULL
+     WHERE consumer.consumer = 'enrollment_data'
+       AND NOT EXISTS (
+               SELECT
+                 FROM etl.batch_consumption AS consumption
+                WHERE consumption.consumer = 'enrollment_data'
+                  AND consumption.source_batch_id = batch.id)
+)
+SELECT unconsumed.context_id, unconsumed.learner_id
+  FROM unconsumed
+ UNION
+SELECT coached.id, NULL
+  FROM unconsumed
+  JOIN warehouse.learning_context_dim AS coached
+    ON coached.parent_context_id = unconsumed.context_id
+ WHERE unconsumed.learner_id IS NULL
+ UNION
+SELECT context.id, NULL
+  FROM etl.pending_unit AS pending
+  JOIN warehouse.learning_context_dim AS context
+    ON context.context_key = pending.unit COLLATE "C"
+ WHERE pending.workflow = 'enrollment_data';
+
 -- What enrollment_data has to hold for these enrollments, learners[i] in contexts[i]; none where
 -- there is no enrollment. Points are summed as numeric, so that their order does not matter. Of the
 -- children of a randomised parent the first max_count are counted: selected, then seen, then in
