@@ -4,6 +4,7 @@
 # means little while anything else runs on the machine.
 
 .PHONY: bench
-## bench: figures as ratios, each beside its yardstick; SCALE=1 is a million forms
+## bench: figures of PIPELINE=commcare as ratios, each beside its yardstick; SCALE=1 is a million
 bench: release
-	@tests/lib/scratch-server.sh run python3 tests/bench/commcare.py --scale $(or $(SCALE),1)
+	@tests/lib/scratch-server.sh run \
+	    python3 tests/bench/$(or $(PIPELINE),commcare).py --scale $(or $(SCALE),1)

@@ -9,15 +9,11 @@ INSERT ... SELECT with the same joins, a recompute of everything. Nothing here p
 import argparse
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 
-TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(TREE, "tests", "lib"))
-from factline import BIN, Warehouse, environment  # noqa: E402
-from source import SourceDatabase  # noqa: E402
+from measure import head, shell, show, show_memory, sql, task
+from factline import Warehouse
+from source import SourceDatabase
 
 COLUMNS = """form_id, domain, app_id, xmlns, user_id, received_on, deleted_on, edited_on,
     server_modified_on, time_end, time_start, commcare_version, app_version, build_id, state"""
@@ -25,51 +21,6 @@ TYPED = """form_id text, domain text, app_id text, xmlns text, user_id text,
     received_on timestamptz, deleted_on timestamptz, edited_on timestamptz,
     server_modified_on timestamptz, time_end timestamptz, time_start timestamptz,
     commcare_version text, app_version bigint, build_id text, state bigint"""
-peaks = {}
-
-
-def resident(pid):
-    """The most memory that a process had so far, in KiB; 0 when it is gone."""
-    try:
-        with open(f"/proc/{pid}/status") as status:
-            return max((int(line.split()[1]) for line in status if "VmHWM" in line), default=0)
-    except OSError:
-        return 0
-
-
-def task(warehouse, name, *arguments, **more):
-    """Seconds of a task, whose greatest memory is remembered."""
-    begin = time.monotonic()
-    process = subprocess.Popen(
-        [os.path.join(BIN, name), *arguments, "--quiet"],
-        env=environment(warehouse.name, **more),
-        stdout=subprocess.DEVNULL,
-    )
-    while process.poll() is None:
-        peaks[name] = max(peaks.get(name, 0), resident(process.pid))
-        try:
-            process.wait(0.002)
-        except subprocess.TimeoutExpired:
-            pass
-    if process.returncode != 0:
-        sys.exit(f"{name} {' '.join(arguments)} ended with {process.returncode}")
-    return time.monotonic() - begin
-
-
-def shell(command):
-    begin = time.monotonic()
-    subprocess.run(command, shell=True, check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - begin
-
-
-def sql(warehouse, text):
-    begin = time.monotonic()
-    warehouse.sql.run(text)
-    return time.monotonic() - begin
-
-
-def show(what, reach, ratio, ours, yardstick):
-    print(f"{what:<52} {reach:>9} {ratio:>8.2f}   {ours:9.3f} s {yardstick:9.3f} s", flush=True)
 
 
 def fill_source(source, count):
@@ -188,7 +139,7 @@ def main():
     parser.add_argument("--scale", type=float, default=1, help="millions of forms")
     count = int(parser.parse_args().scale * 1000000)
     warehouse, source = Warehouse(), SourceDatabase()
-    print(f"{'what':<52} {'to reach':>9} {'ratio':>8}   {'ours':>11} {'yardstick':>11}")
+    head()
     with tempfile.TemporaryDirectory() as folder:
         fill_source(source, count)
         bench_relay(warehouse, source, count)
@@ -198,9 +149,7 @@ def main():
         bench_status(warehouse, source, count)
         bench_start(warehouse)
         task(warehouse, "clear-staging")
-    print("\nresident memory, at most")
-    for name, kilobytes in sorted(peaks.items()):
-        print(f"  {name:<24} {kilobytes / 1024:6.1f} MB")
+    show_memory()
 
 
 main()

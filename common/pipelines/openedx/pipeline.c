@@ -12,18 +12,24 @@
 #define FACTS                                                                      \
     "warehouse.student_module_fact warehouse.enrollment_fact warehouse.block_dim " \
     "warehouse.course_version_dim " OPENEDX_CONTEXTS
+#define METRIC_CHANGES "warehouse.learner_metric_change warehouse.course_metric_change"
 #define METRIC_FACTS                                                   \
     "warehouse.learner_activity_fact warehouse.enrollment_event_fact " \
     "warehouse.certificate_fact warehouse.enrollment_fact "            \
-    "warehouse.course_version_dim " OPENEDX_CONTEXTS " " ENROLLMENT_DATA
+    "warehouse.course_version_dim warehouse.enrollment_data_day " OPENEDX_CONTEXTS
 
 static const struct pipeline_step data_changed[] = {
     {.sql = &sql_openedx_enrollment_data_from_changes,
      .reads = OPENEDX_CHANGES " " FACTS,
      .writes = ENROLLMENT_DATA " warehouse.enrollment_data_day",
      .meaning = "the enrollments that changed"},
+    {.sql = &sql_openedx_metric_change_from_changes,
+     .reads = OPENEDX_CHANGES " " METRIC_FACTS " " ENROLLMENT_DATA,
+     .writes = METRIC_CHANGES,
+     .meaning = "what the learners that changed add to the metrics"},
     {.sql = &sql_openedx_course_daily_metrics_from_changes,
-     .reads = OPENEDX_CHANGES " " METRIC_FACTS " warehouse.enrollment_data_day",
+     .reads = OPENEDX_CHANGES " " METRIC_CHANGES " warehouse.learner_activity_fact "
+                              "warehouse.course_version_dim " OPENEDX_CONTEXTS,
      .writes = "warehouse.course_daily_metrics",
      .meaning = "the days of the courses that changed"},
     {0},
@@ -34,8 +40,13 @@ static const struct pipeline_step data_all[] = {
      .reads = FACTS,
      .writes = ENROLLMENT_DATA " warehouse.enrollment_data_day",
      .meaning = "all enrollments, or those of some courses"},
+    {.sql = &sql_openedx_metric_change_from_all,
+     .reads = METRIC_FACTS " " ENROLLMENT_DATA,
+     .writes = METRIC_CHANGES,
+     .meaning = "what all learners add to the metrics"},
     {.sql = &sql_openedx_course_daily_metrics_from_all,
-     .reads = METRIC_FACTS " warehouse.enrollment_data_day",
+     .reads = METRIC_CHANGES " warehouse.learner_activity_fact "
+                             "warehouse.course_version_dim " OPENEDX_CONTEXTS,
      .writes = "warehouse.course_daily_metrics",
      .meaning = "all days of all courses, or of some"},
     {0},
