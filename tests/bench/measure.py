@@ -2,13 +2,14 @@
 """What benches share: seconds of tasks, statements and commands, and the memory of tasks."""
 
 import os
+import statistics
 import subprocess
 import sys
 import time
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TREE, "tests", "lib"))
-from factline import BIN, environment  # noqa: E402
+from factline import BIN, Warehouse, drop_database, environment, root  # noqa: E402
 
 _peaks = {}
 
@@ -53,12 +54,39 @@ def sql(warehouse, text):
     return time.monotonic() - begin
 
 
+def copy_of(template):
+    """A warehouse with all that template holds."""
+    copy = Warehouse(migrated=False)
+    template.sql.close()
+    drop_database(copy.name)
+    by_files = root().number("SHOW server_version_num") >= 150000
+    root().run(
+        f"CREATE DATABASE {copy.name} TEMPLATE {template.name}"
+        + (" STRATEGY file_copy" if by_files else "")
+    )
+    return copy
+
+
+def drop(warehouse):
+    warehouse.sql.close()
+    drop_database(warehouse.name)
+
+
 def head():
     print(f"{'what':<52} {'to reach':>9} {'ratio':>8}   {'ours':>11} {'yardstick':>11}")
 
 
 def show(what, reach, ratio, ours, yardstick):
     print(f"{what:<52} {reach:>9} {ratio:>8.2f}   {ours:9.3f} s {yardstick:9.3f} s", flush=True)
+
+
+def show_median(what, reach, pairs):
+    """pairs: (ours, yardstick) of each round; the ratio is yardstick over ours."""
+    ratios = [yardstick / ours for ours, yardstick in pairs]
+    ours, yardstick = (statistics.median(each) for each in zip(*pairs))
+    show(what, reach, statistics.median(ratios), ours, yardstick)
+    if len(pairs) > 1:
+        print("    each round: " + ", ".join(f"{ratio:.2f}" for ratio in ratios), flush=True)
 
 
 def show_memory():

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 """The figures of Open edX's pipeline: a day's changes over a short and over a long history.
 
---scale is the longer history, in millions of student modules; the shorter one is a twentieth of it.
 The old way is that of Figures' daily job: each enrollment by itself, its newest student module, and
 where that is newer than what was computed last, its grade. Nothing here passes or fails.
 """
@@ -14,8 +13,8 @@ import statistics
 import tempfile
 from datetime import date, timedelta
 
-from measure import TREE, head, shell, show, show_memory, sql, task
-from factline import Warehouse, drop_what_the_test_made
+from measure import TREE, drop, head, shell, show, show_memory, sql, task
+from factline import Warehouse
 
 SECTIONS, PROBLEMS = 10, 7
 BLOCKS = SECTIONS * (PROBLEMS + 1)
@@ -195,21 +194,20 @@ def bench_day(folder, modules, changed):
                                                    WHERE workflow = 'student_module')""")
     task(warehouse, "verify-enrollment-data")
     old = sql(warehouse, OLD_WAY)
-    drop_what_the_test_made()
+    drop(warehouse)
     return [statistics.median(times) for times in zip(*days)], old, touched
 
 
-def bench_history(folder, modules):
-    changed = min(10000, modules // 20 // BLOCKS)  # a quarter of the enrollments of the short one
+def bench_history(folder, few, many):
+    changed = min(10000, few // BLOCKS)  # a quarter of the enrollments of the short history
     print(f"\n{changed:,} changed student modules, the median of three days")
-    short, _, _ = bench_day(folder, modules // 20, changed)
-    long, old, touched = bench_day(folder, modules, changed)
+    short, _, _ = bench_day(folder, few, changed)
+    long, old, touched = bench_day(folder, many, changed)
     head()
     for name, ours, yardstick in zip(STEPS, long, short):
         show(f"{name}, long history of short", "<= 1.2", ours / yardstick, ours, yardstick)
-    show(
-        f"the day, {touched:,} enrollments touched, of old way", "", old / sum(long), sum(long), old
-    )
+    day = sum(long)
+    show(f"the day, {touched:,} enrollments touched, of old way", "", old / day, day, old)
 
 
 def bench_file(folder, rows):
@@ -227,16 +225,19 @@ def bench_file(folder, rows):
           f"{rows / yardstick:,.0f} by a bare COPY")  # fmt: skip
     head()
     show("TSV to staging, of a bare COPY of the file", "", yardstick / ours, ours, yardstick)
-    drop_what_the_test_made()
+    drop(warehouse)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--scale", type=float, default=1, help="millions of student modules")
-    modules = int(parser.parse_args().scale * 1000000)
+    parser.add_argument("--scale", type=float, default=1, help="millions of rows, shorter history")
+    parser.add_argument("--history", type=float, default=20, help="millions of the longer; 0: none")
+    options = parser.parse_args()
+    few, many = int(options.scale * 1000000), int(options.history * 1000000)
     with tempfile.TemporaryDirectory() as folder:
-        bench_file(folder, modules // 20)
-        bench_history(folder, modules)
+        bench_file(folder, few)
+        if many:
+            bench_history(folder, few, many)
     show_memory()
 
 
