@@ -124,15 +124,15 @@ def write_day(warehouse, path, number, enrollments, changed):
     every = enrollments * CHANGED // changed
     day = FIRST + timedelta(number)
     rows = warehouse.sql.tuples(f"""
-        SELECT source_id, module_type, module_id, user_id, course_id
+        SELECT source_id, module_type, module_id, user_id, course_id, created_on
           FROM warehouse.student_module_fact
          WHERE user_id % {every} = {number}
            AND source_id % {BLOCKS} >= {BLOCKS - CHANGED}""")
     with open(path, "w") as file:
-        file.write("id\tmodule_type\tmodule_id\tstudent_id\tcourse_id\tstate\tgrade\tmax_grade\t")
-        file.write("created\tmodified\n")
+        file.write("id\tmodule_type\tmodule_id\tstudent_id\tcourse_id\tcreated\tstate\tgrade\t")
+        file.write("max_grade\tmodified\n")
         for row in rows:
-            more = ('{"attempts": 2}', "4", "4", "2025-09-02 10:00:00", f"{day} 12:00:00")
+            more = ('{"attempts": 2}', "4", "4", f"{day} 12:00:00")
             file.write("\t".join(map(str, (*row, *more))) + "\n")
 
 
