@@ -137,6 +137,10 @@ WITH enrollment AS MATERIALIZED (
                OFFSET 0) AS fact
       JOIN warehouse.context_structure AS structure
         ON structure.context_id = fact.context_id
+), named AS MATERIALIZED (
+    SELECT block.id, block.local_key
+      FROM warehouse.block_dim AS block
+     WHERE block.context_id = ANY (ARRAY(SELECT DISTINCT enrollment.context_id FROM enrollment))
 ), own AS MATERIALIZED (
     SELECT module.learner_id, module.context_id, block.local_key, module.grade, module.max_grade,
            module.modified_on, module.selected
@@ -149,7 +153,7 @@ WITH enrollment AS MATERIALIZED (
                   AND fact.context_id = enrollment.context_id
                   AND fact.deleted_on IS NULL
                OFFSET 0) AS module
-      JOIN warehouse.block_dim AS block
+      JOIN named AS block
         ON block.id = module.block_id
 ), structure AS MATERIALIZED (
     SELECT block.context_id AS structure_id, block.id, block.local_key, block.block_type,
