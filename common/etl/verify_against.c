@@ -4,10 +4,8 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/output.h"
 #include "etl/schema.h"
 #include "etl/stage_read.h"
