@@ -139,6 +139,8 @@ static bool fill_staging(struct stage *stage, struct error *err)
         const struct db_value source[] = {{"batch_id", stage->batch->id_text},
                                           {"source", stage->sources.items[i].identity},
                                           {"rows", rows},
+                                          {"table_format", stage->sources.items[i].table_format},
+                                          {"table_header", stage->sources.items[i].table_header},
                                           {0}};
         if (!db_run(stage->db, &sql_etl_batch_source_rows, source, NULL, err))
             return false;

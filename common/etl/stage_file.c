@@ -2,11 +2,13 @@
 #include "etl/stage_file.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "io/csv.h"
 
 #define LOOK_EVERY 1024 /* lines between two looks at signals and the output */
@@ -146,9 +148,20 @@ static bool read_record(struct stage_reading *reading, const struct source *sour
     return end_record(reading, source, record->raw, taken, &reject, err);
 }
 
-static bool read_table(struct stage_reading *reading, const struct source *source,
+/* Rejects of a table are read again by its header. */
+static void keep_header(const struct csv *csv, enum csv_dialect dialect, struct source *source)
+{
+    size_t length;
+    const char *header = csv_header(csv, &length);
+    free(source->table_header);
+    source->table_header = mem_copy(header, length);
+    source->table_format = dialect == CSV_TAB ? "tsv" : "csv";
+}
+
+static bool read_table(struct stage_reading *reading, struct source *source,
                        enum csv_dialect dialect, struct error *err)
 {
+    int64_t before = reading->stage->counts.rejected;
     struct csv *csv = csv_open(source->spec, dialect, reading->stage->max_record, err);
     if (!csv)
         return false;
@@ -158,6 +171,8 @@ static bool read_table(struct stage_reading *reading, const struct source *sourc
     while (ok && (got = csv_next(csv, &record, err)) != CSV_END)
         ok = got != CSV_FAILED && read_record(reading, source, &record, err);
     reading->stage->counts.bytes += csv_bytes(csv);
+    if (reading->stage->counts.rejected > before)
+        keep_header(csv, dialect, source);
     csv_close(csv);
     return ok;
 }

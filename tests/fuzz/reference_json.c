@@ -109,7 +109,7 @@ static enum json_problem read_unicode(struct reader *in, struct str *to)
         return JSON_OK;
     }
     if (high > 0xdbff)
-        return in->at == in->end ? JSON_BAD : JSON_BAD_ESCAPE;
+        return JSON_BAD_ESCAPE;
     if (!take(in, '\\') || !take(in, 'u'))
         return in->at == in->end ? JSON_BAD : JSON_BAD_ESCAPE;
     problem = read_unit(in, &low);
