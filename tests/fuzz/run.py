@@ -135,7 +135,9 @@ def fuzz(target, seconds):
         subprocess.run(command, stdout=log, stderr=log, check=False, cwd=ROOT)
         log.seek(0)
         text = log.read()
-    runs = re.findall(r"number_of_executed_units: (\d+)", text) or re.findall(r"^#(\d+)", text, re.M)
+    runs = re.findall(r"number_of_executed_units: (\d+)", text) or re.findall(
+        r"^#(\d+)", text, re.M
+    )
     edges = re.findall(r"cov: (\d+)", text)
     found = sorted(set(os.listdir(findings)) - before)
     lines, branches = cover(target, path) if not found else (0, 0)

@@ -185,9 +185,10 @@ def rejects_of_tables_are_replayed_and_exported_with_their_header(kind):
     comma = {"csv": ",", "tsv": "\t"}[kind]
     cells = ["river", "anc", "x", "asha", "yesterday", "1", "18"]
     lines = [comma.join(FORM), comma.join(["f1", *cells]), comma.join(["f2", *cells])]
-    warehouse.transform("form", load(warehouse, "form", table(warehouse, f"x.{kind}", *(
-        line + "\n" for line in lines
-    ))))
+    warehouse.transform(
+        "form",
+        load(warehouse, "form", table(warehouse, f"x.{kind}", *(line + "\n" for line in lines))),
+    )
     path = os.path.join(warehouse.folder, f"rejects.{kind}")
     warehouse.run("load-staging", "form", "--export-rejects", path)
     with open(path, encoding="utf-8") as file:

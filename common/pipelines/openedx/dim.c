@@ -49,7 +49,11 @@ static const struct field course_block_fields[] = {
      .type = FIELD_TEXT,
      .required = true,
      .grammar = &opaque_context_key},
-    {.column = "course_version", .path = "course_version", .type = FIELD_TEXT, .otherwise = ""},
+    {.column = "course_version",
+     .path = "course_version",
+     .type = FIELD_TEXT,
+     .otherwise = "",
+     .longest = FIELD_ID_LONGEST},
     {.column = "published_at", .path = "published_at", .type = FIELD_TIME, .is_modified = true},
     {.column = "usage_key",
      .path = "usage_key",
@@ -120,12 +124,12 @@ const struct feed openedx_course_block = {
 
 static const struct field course_access_role_fields[] = {
     {.column = "user_id", .path = "user_id", .type = FIELD_INTEGER, .required = true},
-    {.column = "org", .path = "org", .type = FIELD_TEXT},
+    {.column = "org", .path = "org", .type = FIELD_TEXT, .longest = 255},
     {.column = "course_id",
      .path = "course_id",
      .type = FIELD_TEXT,
      .grammar = &opaque_context_key},
-    {.column = "role", .path = "role", .type = FIELD_TEXT, .required = true},
+    {.column = "role", .path = "role", .type = FIELD_TEXT, .required = true, .longest = 255},
     {0},
 };
 
