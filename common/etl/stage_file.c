@@ -135,8 +135,26 @@ static bool read_documents(struct stage_reading *reading, const struct source *s
     return ok;
 }
 
+/* As end_record, of a table's record: without its secrets, where its cells could be told apart. */
+static bool end_cells(struct stage_reading *reading, const struct source *source,
+                      const struct csv *csv, const struct csv_record *record,
+                      enum field_taken taken, const struct field_reject *reject, struct error *err)
+{
+    struct file_line line = *record->raw;
+    struct str blanked;
+    str_init(&blanked);
+    if (taken == FIELD_REJECTED && record->cells) {
+        csv_blank(csv, record, reject_secrets, &blanked);
+        line.text = blanked.text;
+        line.length = blanked.length;
+    }
+    bool ok = end_record(reading, source, &line, taken, reject, err);
+    str_release(&blanked);
+    return ok;
+}
+
 static bool read_record(struct stage_reading *reading, const struct source *source,
-                        const struct csv_record *record, struct error *err)
+                        const struct csv *csv, const struct csv_record *record, struct error *err)
 {
     struct field_reject reject = {.reason = record->reason, .column = "", .is_table = true};
     enum field_taken taken = FIELD_REJECTED;
@@ -145,7 +163,7 @@ static bool read_record(struct stage_reading *reading, const struct source *sour
     if (record->cells)
         taken = field_read_cells(reading->reader, &reading->fixed, record->cells, reading->lines,
                                  reading->copy, &reject, err);
-    return end_record(reading, source, record->raw, taken, &reject, err);
+    return end_cells(reading, source, csv, record, taken, &reject, err);
 }
 
 /* Rejects of a table are read again by its header. */
@@ -169,7 +187,7 @@ static bool read_table(struct stage_reading *reading, struct source *source,
     enum csv_got got;
     bool ok = csv_is_empty(csv) || field_bind_columns(reading->reader, csv, err);
     while (ok && (got = csv_next(csv, &record, err)) != CSV_END)
-        ok = got != CSV_FAILED && read_record(reading, source, &record, err);
+        ok = got != CSV_FAILED && read_record(reading, source, csv, &record, err);
     reading->stage->counts.bytes += csv_bytes(csv);
     if (reading->stage->counts.rejected > before)
         keep_header(csv, dialect, source);

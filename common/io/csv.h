@@ -35,6 +35,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/str.h"
 #include "io/file.h"
 
 #define CSV_COLUMNS_MAX 4096 /* as many as MySQL allows in a table */
@@ -102,6 +103,11 @@ enum csv_got csv_next(struct csv *csv, struct csv_record *record, struct error *
 /* A record from its bytes (those of raw, above), which are borrowed as long as the record is:
  * CSV_RECORD or CSV_BAD, of which all but too_long can be a reason. */
 enum csv_got csv_take(struct csv *csv, const char *text, size_t length, struct csv_record *record);
+
+/* Adds the bytes of a record (CSV_RECORD) to *to, with NULL in place of the cells of the columns of
+ * these names (NULL-terminated): for keeping rejects. */
+void csv_blank(const struct csv *csv, const struct csv_record *record, const char *const *names,
+               struct str *to);
 
 /* Nothing was there, not even a header. */
 bool csv_is_empty(const struct csv *csv);

@@ -142,3 +142,44 @@ int64_t csv_bytes(const struct csv *csv)
 {
     return file_bytes(csv->file);
 }
+
+/* Where the cell of a sound record ends that begins at at. */
+static const char *cell_end(const struct csv *csv, const char *at, const char *end)
+{
+    char separator = csv->dialect == CSV_TAB ? '\t' : ',';
+    bool is_quoted = false;
+
+    for (; at < end && (is_quoted || *at != separator); at++) {
+        is_quoted = is_quoted != (csv->dialect == CSV_COMMA && *at == '"');
+    }
+    return at;
+}
+
+static bool is_among(const char *name, const char *const *names)
+{
+    while (*names != NULL && strcmp(*names, name) != 0) {
+        names++;
+    }
+    return *names != NULL;
+}
+
+void csv_blank(const struct csv *csv, const struct csv_record *record, const char *const *names,
+               struct str *to)
+{
+    const char *at = record->raw->text;
+    const char *end = at + record->raw->length;
+
+    for (size_t i = 0; i < csv->columns; i++) {
+        const char *behind = cell_end(csv, at, end);
+
+        if (!is_among(csv->names[i], names)) {
+            str_add(to, at, (size_t)(behind - at));
+        } else if (csv->dialect == CSV_TAB) {
+            str_add_text(to, "NULL");
+        }
+        if (behind < end) {
+            str_add_char(to, *behind++);
+        }
+        at = behind;
+    }
+}

@@ -58,11 +58,25 @@ static void judge_text(const char *text, size_t length)
     FUZZ_EXPECT(reference_is_utf8(text, length) && memchr(text, 0, length) == NULL);
 }
 
+/* jsonb keeps numbers as numeric: 131072 digits before the point, 16383 behind it. */
+static void judge_numbers(const struct reference *node)
+{
+    for (size_t i = 0; i < node->count; i++)
+        judge_numbers(&node->items[i]);
+    if (node->type == JSON_NUMBER) {
+        size_t digits = strcspn(node->start, "eE");
+        bool has_power = digits < node->length;
+        long power = has_power ? strtol(node->start + digits + 1, NULL, 10) : 0;
+        FUZZ_EXPECT((has_power ? digits : node->length) < 16000 && labs(power) < 300);
+    }
+}
+
 static void judge_jsonb(const char *text, size_t length)
 {
     struct reference root;
     FUZZ_EXPECT(length > 0 && text[0] == 1);
     FUZZ_EXPECT(reference_read(text + 1, length - 1, &root) == JSON_OK);
+    judge_numbers(&root);
     reference_release(&root);
 }
 

@@ -204,7 +204,7 @@ def rejects_of_tables_are_replayed_and_exported_with_their_header(kind):
     warehouse.transform("form", run)
     same_rows(
         warehouse.sql.tuples("SELECT form_id, user_id, app_version FROM warehouse.form_fact"),
-        [("f1", "asha", "18"), ("f2", "asha", "18")],
+        [("f1", "asha", 18), ("f2", "asha", 18)],
         "facts",
     )
 

@@ -46,6 +46,31 @@ static void a_record_that_was_kept_is_read_by_its_header(void **state)
     assert_takes(CSV_TAB, "NULL\ta", "1\t\\x", "0! bad_escape (1\t\\x);");
 }
 
+static void assert_blanked(enum csv_dialect dialect, const char *header, const char *text,
+                           const char *expected)
+{
+    static const char *const names[] = {"s", "t", NULL};
+    struct csv *csv = csv_open_kept(header, strlen(header), dialect, &err);
+    struct csv_record record;
+
+    assert_non_null(csv);
+    assert_int_equal(csv_take(csv, text, strlen(text), &record), CSV_RECORD);
+    str_clear(&said);
+    csv_blank(csv, &record, names, &said);
+    assert_said(expected, strlen(expected));
+    csv_close(csv);
+}
+
+static void cells_of_some_columns_are_blanked(void **state)
+{
+    (void)state;
+    assert_blanked(CSV_COMMA, "a,s,b,t", "1,2,\"3,\"\"\",4", "1,,\"3,\"\"\",");
+    assert_blanked(CSV_COMMA, "s,a,t,b", "\"x,\"\",\",,\"\",\"y\nz\"", ",,,\"y\nz\"");
+    assert_blanked(CSV_COMMA, "s", "x", "");
+    assert_blanked(CSV_COMMA, "S,a", "x,", "x,");
+    assert_blanked(CSV_TAB, "a\ts\tb", "\"1\t\\t\t\\\\", "\"1\tNULL\t\\\\");
+}
+
 static void a_kept_header_is_judged_like_that_of_a_file(void **state)
 {
     (void)state;
@@ -64,6 +89,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_bytes_of_the_header_are_kept),
         cmocka_unit_test(a_record_that_was_kept_is_read_by_its_header),
+        cmocka_unit_test(cells_of_some_columns_are_blanked),
         cmocka_unit_test(a_kept_header_is_judged_like_that_of_a_file),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
