@@ -37,13 +37,13 @@ static uint64_t next_number(struct calls *calls)
     return number;
 }
 
-/* A text of the calls; every 16th is longer than what is sent at once. */
+/* A text of the calls; some are longer than what is sent at once. */
 static const char *next_text(struct calls *calls, size_t *length)
 {
     static char large[70000];
     size_t left = (size_t)(calls->end - calls->at);
     uint8_t byte = next_byte(calls);
-    if (byte >= 0xf0) {
+    if (byte == 0xff) {
         memset(large, byte, sizeof large);
         *length = sizeof large - next_byte(calls);
         return large;
