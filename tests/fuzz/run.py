@@ -45,9 +45,10 @@ LETTERS = {escape[1]: byte for byte, escape in ESCAPES.items()}
 
 
 def encode(data):
-    return "".join(
+    text = "".join(
         ESCAPES.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}") for byte in data
     )
+    return text[:-1] + "\\x20" if text.endswith(" ") else text  # no line ends with a blank
 
 
 def decode(line):

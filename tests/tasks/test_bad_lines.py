@@ -105,7 +105,7 @@ def measured(warehouse, *arguments):
 
 
 def tells_nothing(warehouse, *runs):
-    """Neither the streams nor the ledger nor the rejects, their bytes apart, hold a record's text."""
+    """No stream and no column of the ledger, the kept bytes apart, holds a text of a record."""
     for run in runs:
         lacks(run.output, MARK, f"output of {run}")
     for table in ("batch", "batch_step", "batch_source", "workflow"):
