@@ -14,6 +14,7 @@
  *   activity_types text     --activity-types of transform-fact; NULL: all
  *   units          text[]   (derived steps) compute these units alone; NULL: all
  *   as_of          timestamptz  (derived steps) --as-of; NULL: today
+ *   listed_at      timestamptz (reconcile) the time up to which a list of keys speaks
  *   since, until   timestamptz, clock timestamptz, read_number bigint  (COPY: settings)
  *
  * Integer columns that a statement returns are counts. The result line shows those that DESIGN.md,
@@ -56,6 +57,13 @@ struct feed {
                       deletions */
 
     const struct sql *stage; /* COPY staging.<feed> (...) FROM STDIN (FORMAT binary) */
+
+    /* Takes the listed keys of $batch_id out of staging and puts tombstones there instead, with
+     * is_tombstone and the version ($listed_at, $read_number), for what is stored, not deleted, not
+     * listed, and of a version time up to $listed_at. Counts them as rows_staged. NULL: what the
+     * source deletes cannot be told from a list. See etl/stage_reconcile.h */
+    const struct sql *reconcile;
+    bool shows_all; /* a server is read whole: where it shows nothing, an empty list was read */
 
     /* a PostgreSQL source: NULL where the feed has none */
     const struct sql *source; /* COPY (SELECT ...) TO STDOUT (FORMAT binary), columns as in stage */

@@ -21,6 +21,7 @@ struct stage_options {
     const char *crawler_agents; /* programs whose records are skipped; NULL: none */
     bool open_window;           /* only open the batch: another program extracts */
     bool replay_rejects;        /* read the feed's open rejects once more, as a backfill */
+    bool reconcile;             /* the input is the complete list of keys: etl/stage_reconcile.h */
 };
 
 /* Checks what can be checked without the warehouse: STATUS_USAGE. */
