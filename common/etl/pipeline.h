@@ -72,6 +72,9 @@ struct feed {
                                          STDOUT in the text format, of one column: a JSON document
                                          a row, which is read as a line of a file is */
 
+    const char *divided; /* table that source can read in parts, $first_page up to before $end_page,
+                            each row being in one of them; NULL: only whole */
+
     const struct pipeline_step
         *members; /* inferred members, partitions: each in a transaction of its own */
     const struct pipeline_step *steps; /* in order, in the data transaction; ends with {0} */

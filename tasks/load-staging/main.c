@@ -20,6 +20,7 @@ static struct stage_options options = {
                .start = CLOCK_BEGINNING,
                .settle = -1},
     .expect_rows = -1,
+    .jobs = 1,
 };
 
 static bool run(struct result *result, struct error *err)
@@ -103,6 +104,10 @@ int main(int argc, char **argv)
          .arg = "LIST",
          .help = "skip records whose agent begins with one of these (a,b)",
          .to = &options.crawler_agents},
+        {.name = "jobs",
+         .arg = "N",
+         .help = "read servers at once, a first window by N sessions each (files: one)",
+         .number = &options.jobs},
         {.name = "max-record",
          .arg = "SIZE",
          .help = "reject longer records (default 16MiB)",

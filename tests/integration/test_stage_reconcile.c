@@ -85,7 +85,7 @@ static void servers_that_show_nothing_give_an_empty_list(void **state)
 {
     struct source items[] = {{.clock = 300}, {.clock = 200}, {.clock = 400}};
     struct batch batch = {.id_text = "7", .read_number = 9};
-    const struct stage_options options = {.expect_rows = -1};
+    const struct stage_options options = {.expect_rows = -1, .jobs = 1};
     struct stage stage = {.db = world.db,
                           .feed = pipeline_find_feed("course_access_role"),
                           .options = &options,
