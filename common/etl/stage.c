@@ -61,7 +61,8 @@ static bool check_options(struct stage *stage, struct error *err)
                          "--replay-rejects reads the rejects alone; leave out --source, --since, "
                          "--until and --open-window");
     if (options->jobs < 1 || options->jobs > STAGE_JOBS_MAX)
-        return error_set(err, STATUS_USAGE, "--jobs wants a number of sessions; pass 1 to %d", STAGE_JOBS_MAX);
+        return error_set(err, STATUS_USAGE, "--jobs wants a number of sessions; pass 1 to %d",
+                         STAGE_JOBS_MAX);
     if (options->reconcile && !stage_check_keys(stage, err))
         return false;
     if (options->crawler_agents && !names_agent(stage->feed))

@@ -41,7 +41,7 @@ static void check(void)
 {
     assert_value("SELECT count(*) || ' ' || count(DISTINCT form_id) FROM staging.form", "200 200");
     assert_value(
-        "SELECT batch_source.rows_staged FROM etl.batch_source JOIN etl.batch ON batch.id = batch_id"
+        "SELECT source.rows_staged FROM etl.batch_source AS source JOIN etl.batch ON id = batch_id"
         " WHERE state = 'staged'",
         "200");
 }

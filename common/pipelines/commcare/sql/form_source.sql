@@ -11,8 +11,8 @@
 --
 -- Two arms: the first has an index for each of its times; edited_on and deleted_on have none, and
 -- count only for a form that has no server_modified_on. The second is what archiving moves: the
--- operations, nothing else; the first window has all their forms by received_on. Only that window is
--- read in parts, so the second arm knows no pages.
+-- operations, nothing else; the first window has all their forms by received_on. Only that window
+-- is read in parts, so the second arm knows no pages.
 -- A column that a release lacks is found in lacking instead, since no table inside offers its name.
 -- Settings are read once, in run: a filter would read them for each row. What this leaves out,
 -- form_source_rejects sends.
