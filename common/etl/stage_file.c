@@ -107,7 +107,8 @@ static bool end_record(struct stage_reading *reading, const struct source *sourc
 bool stage_take_document(struct stage_reading *reading, const struct source *source,
                          const struct file_line *line, struct error *err)
 {
-    struct field_reject reject = {.reason = "too_long", .column = ""};
+    struct field_reject reject = {
+        .reason = "too_long", .column = "", .is_table = reading->stage->options->reconcile};
     enum field_taken taken = FIELD_REJECTED;
     if (!stage_begin_record(reading, err))
         return false;
@@ -183,13 +184,25 @@ static bool read_file(struct stage_reading *reading, struct source *source, stru
     return ok;
 }
 
+/* A reader of records, or of keys: these are no documents, and belong whatever they lack. */
+static struct field_reader *new_reader(struct stage_reading *reading)
+{
+    reading->keys = *reading->stage->feed;
+    if (!reading->stage->options->reconcile)
+        return field_reader_new(reading->stage->feed);
+    reading->keys.filters = NULL;
+    reading->keys.is_couch = false;
+    struct field_reader *reader = field_reader_new(&reading->keys);
+    field_take_keys(reader);
+    return reader;
+}
+
 bool stage_read_files(struct stage *stage, struct error *err)
 {
     bool ok = false;
     int64_t rows;
     struct stage_reading reading = {
         .stage = stage,
-        .reader = field_reader_new(stage->feed),
         .fixed = {.batch_id = stage->batch->id,
                   .read_number = stage->batch->read_number,
                   .since = stage->batch->since,
@@ -198,6 +211,7 @@ bool stage_read_files(struct stage *stage, struct error *err)
                   .is_server_read = stage->sources.are_servers},
         .last_sign = clock_monotonic(),
     };
+    reading.reader = new_reader(&reading);
     str_init(&reading.closed);
     field_skip_agents(reading.reader, stage->options->crawler_agents);
     stage->rejects = reject_open(err);

@@ -11,6 +11,7 @@
 /* A load of files on its way. */
 struct stage_reading {
     struct stage *stage;
+    struct feed keys; /* the feed, where a line is one of its keys and not a whole record */
     struct field_reader *reader;
     struct field_batch fixed;
     struct copy *copy;

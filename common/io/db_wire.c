@@ -236,6 +236,15 @@ PGresult *db_answer_commit(struct db *db, struct error *err)
     return NULL;
 }
 
+void db_give_up(struct db *db)
+{
+    char reason[256]; /* as below */
+    db->copying = DB_COPY_NONE;
+    if (!db->is_lost && PQtransactionStatus(db->conn) == PQTRANS_ACTIVE)
+        PQcancel(db->cancel, reason, sizeof reason);
+    db->is_lost = true;
+}
+
 void db_abandon(struct db *db)
 {
     bool is_copying_in = db->copying == DB_COPY_IN;

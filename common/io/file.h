@@ -51,6 +51,9 @@ int64_t file_bytes(const struct file *file);
  * it is after a failure. 74 if it is longer than max bytes or unreadable. */
 bool file_read_all(const char *path, size_t max, struct str *to, struct error *err);
 
+/* When the file was last written; the end of time for standard input and where nobody can tell. */
+int64_t file_modified(const char *path);
+
 /* The lowercase hex SHA-256 of bytes; hex has 65 bytes. */
 void file_sha256(const void *bytes, size_t length, char *hex);
 

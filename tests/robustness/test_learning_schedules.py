@@ -8,6 +8,8 @@ staged.
 """
 
 import argparse
+import calendar
+import datetime
 import os
 import random
 import sys
@@ -17,13 +19,22 @@ from fractions import Fraction
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import factline  # noqa: E402
-from harness import same_rows  # noqa: E402
+from harness import equal, same_rows  # noqa: E402
 from learning import Site, block, enrollment, module, usage  # noqa: E402
 
 COURSES = ["course-v1:edX+X+26", "course-v1:edX+Y+26", "edX/Old/2014"]
 USERS = [101, 102, 103, 104]
 PROBLEMS = ["p1", "p2", "p3", "b1", "b2", "b3"]
 WEIGHTED = {"p3": 2.0}
+KEYS = {
+    "student_module": ("student_id", "course_id", "module_id"),
+    "enrollment": ("user_id", "course_id"),
+}
+STAMPS = {"student_module": ("modified",), "enrollment": ("history_date", "created")}
+
+
+def name_of(line, key):
+    return tuple(line[name] for name in key)
 
 
 def key_of(course, kind, name):
@@ -150,6 +161,40 @@ class Schedule:
         self.tell(f"load {feed} {run['batch_id']}: {lines}")
         self.loaded.append((feed, run["batch_id"], self.reads, lines))
 
+    def reconcile(self):
+        """A list of some of the keys, taken now or on a day of the records' month."""
+        feed = self.chance.choice(sorted(KEYS))
+        key, stamps = KEYS[feed], STAMPS[feed]
+        keys = {
+            name_of(line, key) for own, _, lines in self.records for line in lines if own == feed
+        }
+        keys = sorted(name for name in keys if self.chance.random() < 0.8)
+        since = time.time() - calendar.timegm((2026, 3, self.chance.randint(1, 20), 0, 0, 0))
+        overlap = max(0, self.chance.choice([0, int(since)]))
+        run = self.site.load(
+            feed,
+            [dict(zip(key, name)) for name in keys],
+            *("--reconcile", "--overlap", f"{overlap}s", "--expect-rows", len(keys)),
+            expect=(0, 75),
+        )
+        is_waiting = any(feed == own for own, _, _, _ in self.loaded)
+        equal(run.status, 75 if is_waiting else 0, "status of a list")
+        if is_waiting:
+            return
+        until = datetime.datetime.fromisoformat(run["until"].replace("Z", "+00:00"))
+        listed_at = (until - datetime.timedelta(seconds=overlap)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        lines = [
+            {**dict(zip(key, name)), stamps[0]: listed_at, "deleted": True}
+            for name, line in self.winners(feed, lambda line: name_of(line, key), stamps).items()
+            if name not in keys and not line.get("deleted")
+            if max(line.get(stamp) or "" for stamp in stamps) <= listed_at
+        ]
+        self.tell(f"reconcile {feed} {run['batch_id']}: {lines}")
+        equal(run["rows_staged"], len(lines), "what a list deletes")
+        self.reads += 1
+        if lines:
+            self.loaded.append((feed, run["batch_id"], self.reads, lines))
+
     def transform(self):
         if not self.loaded:
             return
@@ -182,7 +227,7 @@ class Schedule:
     def run(self, steps):
         for _ in range(steps):
             self.chance.choice(
-                [self.load, self.load, self.transform, self.transform, self.derive]
+                [self.load] * 4 + [self.transform] * 4 + [self.derive] * 2 + [self.reconcile]
             )()
         while self.loaded:
             self.transform()
@@ -235,15 +280,15 @@ class Schedule:
     def expected(self):
         modules = self.winners(
             "student_module",
-            lambda line: (line["student_id"], line["course_id"], line["module_id"]),
-            ["modified"],
+            lambda line: name_of(line, KEYS["student_module"]),
+            STAMPS["student_module"],
         )
         modules = {key: line for key, line in modules.items() if not line.get("deleted")}
         structures = self.structures()
         enrollments = self.winners(
             "enrollment",
-            lambda line: (line["user_id"], line["course_id"]),
-            ["history_date", "created"],
+            lambda line: name_of(line, KEYS["enrollment"]),
+            STAMPS["enrollment"],
         )
         for (user, course), line in enrollments.items():
             if not line.get("deleted"):

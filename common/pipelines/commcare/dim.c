@@ -17,7 +17,12 @@ static const struct field membership_fields[] = {
 };
 
 static const struct field user_fields[] = {
-    {.column = "user_id", .path = "_id", .type = FIELD_TEXT, .required = true, .is_key = true},
+    {.column = "user_id",
+     .path = "_id",
+     .type = FIELD_TEXT,
+     .required = true,
+     .is_key = true,
+     .is_listed = true},
     {.column = "username", .path = "username", .type = FIELD_TEXT},
     {.column = "first_name", .path = "first_name", .type = FIELD_TEXT},
     {.column = "last_name", .path = "last_name", .type = FIELD_TEXT},
@@ -88,6 +93,7 @@ const struct feed commcare_user = {
     .filters = user_filters,
     .is_couch = true,
     .stage = &sql_commcare_user_staging,
+    .reconcile = &sql_commcare_user_reconcile,
     .members = user_members,
     .steps = user_steps,
 };
@@ -95,7 +101,12 @@ const struct feed commcare_user = {
 /* ---- groups ---- */
 
 static const struct field group_fields[] = {
-    {.column = "group_id", .path = "_id", .type = FIELD_TEXT, .required = true, .is_key = true},
+    {.column = "group_id",
+     .path = "_id",
+     .type = FIELD_TEXT,
+     .required = true,
+     .is_key = true,
+     .is_listed = true},
     {.column = "name", .path = "name", .type = FIELD_TEXT},
     {.column = "domain", .path = "domain", .type = FIELD_TEXT},
     {.column = "doc_type", .path = "doc_type", .type = FIELD_TEXT},
@@ -148,6 +159,7 @@ const struct feed commcare_group = {
     .filters = group_filters,
     .is_couch = true,
     .stage = &sql_commcare_group_staging,
+    .reconcile = &sql_commcare_group_reconcile,
     .members = group_members,
     .steps = group_steps,
 };
@@ -157,7 +169,12 @@ const struct feed commcare_group = {
 static const char *const test_texts[] = {"true", "false", "none", NULL};
 
 static const struct field domain_fields[] = {
-    {.column = "domain_id", .path = "_id", .type = FIELD_TEXT, .required = true, .is_key = true},
+    {.column = "domain_id",
+     .path = "_id",
+     .type = FIELD_TEXT,
+     .required = true,
+     .is_key = true,
+     .is_listed = true},
     {.column = "domain", .path = "name", .type = FIELD_TEXT, .required = true},
     {.column = "default_timezone",
      .path = "default_timezone",
@@ -233,6 +250,7 @@ const struct feed commcare_domain = {
     .filters = domain_filters,
     .is_couch = true,
     .stage = &sql_commcare_domain_staging,
+    .reconcile = &sql_commcare_domain_reconcile,
     .steps = domain_steps,
 };
 
@@ -243,7 +261,8 @@ static const struct field application_fields[] = {
      .path = "_id",
      .type = FIELD_TEXT,
      .required = true,
-     .is_key = true},
+     .is_key = true,
+     .is_listed = true},
     {.column = "name", .path = "name", .type = FIELD_TEXT},
     {.column = "domain", .path = "domain", .type = FIELD_TEXT},
     {.column = "doc_type", .path = "doc_type", .type = FIELD_TEXT},
@@ -288,6 +307,7 @@ const struct feed commcare_application = {
     .filters = application_filters,
     .is_couch = true,
     .stage = &sql_commcare_application_staging,
+    .reconcile = &sql_commcare_application_reconcile,
     .steps = application_steps,
 };
 
@@ -298,7 +318,8 @@ static const struct field location_fields[] = {
      .path = "location_id",
      .type = FIELD_TEXT,
      .required = true,
-     .is_key = true},
+     .is_key = true,
+     .is_listed = true},
     {.column = "domain", .path = "domain", .type = FIELD_TEXT},
     {.column = "name", .path = "name", .type = FIELD_TEXT},
     {.column = "site_code", .path = "site_code", .type = FIELD_TEXT},
@@ -353,6 +374,7 @@ const struct feed commcare_location = {
     .target = "warehouse.location_dim",
     .fields = location_fields,
     .stage = &sql_commcare_location_staging,
+    .reconcile = &sql_commcare_location_reconcile,
     .source = &sql_commcare_location_source,
     .source_rejects = &sql_commcare_location_source_rejects,
     .steps = location_steps,
