@@ -2,11 +2,13 @@
 """Whole DAG runs by `airflow dags test`: what the tests of both versions share."""
 
 import glob
+import json
 import os
 import shutil
 
 from factline import Session, run_task
 from harness import check, contains, equal, lacks, same_rows, test
+from launcher import dag_statuses
 from world import DAGS, LEARNING_DAGS, SECRET, TREE, Airflow, keep_table, make_database, note
 
 _world = []
@@ -92,6 +94,58 @@ def all_dags_run_on_the_sample_to_the_right_report():
         "success, right report",
         f"success, {len(report)} lines right",
     )
+
+
+@test
+def the_example_s_pods_are_what_kubernetes_and_the_statuses_need():
+    """By the provider of the pods, which is installed beside one version."""
+    case = ("pods of the Kubernetes example", "command, result, statuses")
+    if world().version == "2":
+        note(*case, "no provider")
+        return
+    home = world().home
+    with open(os.path.join(home, "kubeconfig"), "w") as file:
+        json.dump(
+            {
+                "current-context": "none",
+                "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+                "clusters": [{"name": "none", "cluster": {"server": "https://127.0.0.1:1"}}],
+                "users": [{"name": "none", "user": {"token": "none"}}],
+            },
+            file,
+        )
+    statuses, permanent = dag_statuses()
+    said = world().python(
+        os.path.join(os.path.dirname(os.path.abspath(__file__)), "pods.py"),
+        os.path.join(world().dags, "kubernetes", "commcare_form_pods.py"),
+        *map(str, statuses.values()),
+        KUBECONFIG=os.path.join(home, "kubeconfig"),
+        PYTHONPATH=world().dags,
+    )
+    pods = json.loads(said.splitlines()[-1])
+    expected = {str(each): "AirflowException" for each in statuses.values()}
+    expected.update({str(each): "AirflowFailException" for each in permanent})
+    expected.update({"0": "success", "99": "AirflowSkipException"})
+    equal(pods["outcomes"], expected, "what becomes of exit statuses")
+    for task, words in {
+        "load_form": ["load-staging", "form", "--skip-if-empty"],
+        "transform_form": ["transform-fact", "form", "--batch-id", "batch-of-load_form"],
+    }.items():
+        spec = pods["specs"][task]
+        base, sidecar = spec["containers"]
+        equal(
+            base["command"] + base["args"],
+            [*words, "--run-key", "commcare_form_pods/manual__1"]
+            + ["--result-file", "/airflow/xcom/return.json"],
+            f"command of {task}",
+        )
+        equal(sidecar["name"], "airflow-xcom-sidecar", "the container that reads the result")
+        check(spec["termination_grace_period_seconds"] >= 10, "no time to roll back")
+        folders = {mount["mount_path"] for mount in base["volume_mounts"]}
+        equal(folders, {"/airflow/xcom", "/etc/factline"}, "folders of the pod")
+        referred = {each["name"] for each in base["env"] if each["value_from"]}
+        equal(referred, {"PGPASSWORD", "SOURCE_PGPASSWORD"}, "variables from the secret")
+    note(*case, "as expected")
 
 
 ENROLLMENT_DATA = """SELECT data.user_id, context.context_key, data.is_enrolled,
