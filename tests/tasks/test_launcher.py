@@ -197,7 +197,7 @@ def each_exit_status_is_provoked_and_has_its_state_in_airflow():
                 f"it ends {ended.last!r}",
             )
     seen[75] = busy(warehouse, two_keys)
-    # Last: it spoils the warehouse. Rows that are sent and never arrive are nobody's mistake but ours.
+    # Last: it spoils the warehouse. Rows that are sent and never arrive can only be our mistake.
     warehouse.sql.run(
         """CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
            CREATE TRIGGER swallow BEFORE INSERT ON staging.form

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Run by Airflow's own Python: the example for Kubernetes as the provider makes pods of it, and what
-it makes of the exit statuses of pods. No cluster is asked. Prints one line of JSON.
+"""Run by Airflow's own Python: the example for Kubernetes as the provider makes pods of it, and
+what it makes of the exit statuses of pods. No cluster is asked. Prints one line of JSON.
 
     pods.py DAG_FILE STATUS...
 """
