@@ -202,10 +202,11 @@ void log_status(const char *text)
 
 static void write_mark(const char *mark, const char *name)
 {
+    const char *airflow_task = getenv("AIRFLOW_CTX_TASK_ID");
     char line[LINE_SIZE];
     size_t length = 0;
 
-    if (!getenv("AIRFLOW_CTX_TASK_ID"))
+    if (!airflow_task || !*airflow_task)
         return;
     add(line, &length, "%s%s", mark, name);
     write_line(line, length);

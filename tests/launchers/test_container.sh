@@ -29,9 +29,8 @@ build bud --pull-never -t factline -f ci/Containerfile .
 image=$(build from factline)
 mkdir "$work/xcom"
 chown 65534 "$work/xcom"
-cat >"$work/forms.ndjson" <<FORM
-{"doc_type":"XFormInstance","_id":"f1","domain":"d","xmlns":"x","received_on":"2024-03-01"}
-FORM
+printf '%s,%s\n' '{"doc_type":"XFormInstance","_id":"f1","domain":"d"' \
+    '"xmlns":"x","received_on":"2024-03-01T00:00:00Z"}' >"$work/forms.ndjson"
 step()
 {
     build run --volume "$PGHOST/.s.PGSQL.$PGPORT:/run/server/.s.PGSQL.5432" \
