@@ -100,7 +100,8 @@ static void replace_controls(char *text)
 }
 
 /* Adds to the line at *length; what does not fit, a newline still to come, is cut. */
-static void add_values(char *line, size_t *length, const char *format, va_list values)
+__attribute__((format(printf, 3, 0))) static void add_values(char *line, size_t *length,
+                                                             const char *format, va_list values)
 {
     size_t room = LINE_SIZE - 1 - *length;
     int wanted = vsnprintf(line + *length, room, format, values);

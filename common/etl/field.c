@@ -278,7 +278,8 @@ static bool is_outside(const struct field_batch *batch, int64_t version)
 
 static enum field_taken stage_deletion(struct field_reader *reader, const struct field_batch *batch,
                                        const struct json_value *key, int64_t line_no,
-                                       struct copy *copy, struct error *err)
+                                       struct copy *copy, struct field_reject *reject,
+                                       struct error *err)
 {
     if (is_outside(batch, batch->read_time))
         return FIELD_SKIPPED;
@@ -289,6 +290,11 @@ static enum field_taken stage_deletion(struct field_reader *reader, const struct
         if (field->column && field->is_key) {
             size_t length;
             const char *text = json_text(key, &reader->buffer.text, &length);
+            if (value_is_too_long(field, length)) {
+                *reject = (struct field_reject){"too_long", field->column, .is_parsed = true};
+                copy_take_back(copy);
+                return FIELD_REJECTED;
+            }
             copy_text(copy, text, length);
         } else if (field->column) {
             copy_null(copy);
@@ -339,7 +345,7 @@ enum field_taken field_read(struct field_reader *reader, const struct field_batc
     switch (document_read(reader->documents, text, length, &values, &key, reject)) {
     case DOCUMENT_SKIPPED: return FIELD_SKIPPED;
     case DOCUMENT_REJECTED: return FIELD_REJECTED;
-    case DOCUMENT_DELETION: return stage_deletion(reader, batch, &key, line_no, copy, err);
+    case DOCUMENT_DELETION: return stage_deletion(reader, batch, &key, line_no, copy, reject, err);
     case DOCUMENT_RECORD: break;
     }
     return field_stage_record(reader, batch, values, line_no, copy, reject, err);

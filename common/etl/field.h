@@ -17,6 +17,10 @@
 #include "io/csv.h"
 #include "io/json.h"
 
+/* The longest name of a row: with another it fits into an index of PostgreSQL, which takes 2704
+ * bytes. */
+#define FIELD_ID_LONGEST 1000
+
 enum field_type {
     FIELD_TEXT,    /* a string */
     FIELD_INTEGER, /* a whole number within 2^53 and [minimum, maximum]; staged as bigint */
@@ -31,7 +35,8 @@ enum field_type {
     FIELD_EXTRACT, /* an object of no fixed shape, or a string that holds one: the declared members
                       only, each FIELD_INTEGER or FIELD_LIST, null where it is anything else;
                       staged as jsonb, one object, which is {} where that one was */
-    FIELD_LIST,    /* of a FIELD_EXTRACT alone: an array, as the document spells it */
+    FIELD_LIST,    /* of a FIELD_EXTRACT alone: an array, as the document spells it, unless it has
+                      numbers of over a thousand digits or exponents of over two */
     FIELD_NEWEST   /* an array of objects: the greatest time of their member "element"; staged as
                       timestamptz where it has a column */
 };
@@ -50,6 +55,8 @@ struct field {
     const char *when_true,
         *when_false;          /* a boolean is taken for these texts (FIELD_TEXT, FIELD_INTEGER) */
     int64_t minimum, maximum; /* of FIELD_INTEGER; both 0: no further limit */
+    size_t longest; /* bytes of a text, or of each text of a list: more is too_long; 0: any, but of
+                       a key FIELD_ID_LONGEST. For texts that name rows, which are indexed */
     const struct field
         *elements; /* of FIELD_OBJECTS and FIELD_EXTRACT: column is the member's name in staging */
     const char *element; /* of FIELD_NEWEST */

@@ -16,16 +16,17 @@
 #include "etl_sql.h"
 
 #define MAX_RECORD (INT64_C(16) << 20)
+#define MAX_RECORD_MOST (INT64_C(255) << 20) /* a string of jsonb ends below 256 MiB */
 
 /* Options -------------------------------------------------------------- */
 
-/* Reads a size: bytes, or with KiB, MiB, GiB. */
+/* Reads a size: bytes, or with KiB, MiB. */
 static bool parse_size(const char *text, int64_t *size, struct error *err)
 {
     static const struct {
         const char *unit;
         int shift;
-    } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}};
+    } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}};
     char *end;
     errno = 0;
     long long number = strtoll(text, &end, 10);
@@ -33,9 +34,11 @@ static bool parse_size(const char *text, int64_t *size, struct error *err)
         for (size_t i = 0; i < sizeof units / sizeof *units; i++)
             if (strcmp(end, units[i].unit) == 0) {
                 *size = (int64_t)number << units[i].shift;
-                return true;
+                if (*size <= MAX_RECORD_MOST)
+                    return true;
             }
-    return error_set(err, STATUS_USAGE, "--max-record wants a size; for example 1048576 or 16MiB");
+    return error_set(err, STATUS_USAGE,
+                     "--max-record wants a size up to 255MiB; for example 1048576 or 16MiB");
 }
 
 static bool names_agent(const struct feed *feed)
@@ -153,6 +156,8 @@ static bool fill_staging(struct stage *stage, struct error *err)
         const struct db_value source[] = {{"batch_id", stage->batch->id_text},
                                           {"source", stage->sources.items[i].identity},
                                           {"rows", rows},
+                                          {"table_format", stage->sources.items[i].table_format},
+                                          {"table_header", stage->sources.items[i].table_header},
                                           {0}};
         if (!db_run(stage->db, &sql_etl_batch_source_rows, source, NULL, err))
             return false;

@@ -2,10 +2,12 @@
 #include "etl/stage_file.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "io/csv.h"
 
 #define LOOK_EVERY 1024 /* lines between two looks at signals and the output */
@@ -132,8 +134,26 @@ static bool read_documents(struct stage_reading *reading, const struct source *s
     return ok;
 }
 
+/* As end_record, of a table's record: without its secrets, where its cells could be told apart. */
+static bool end_cells(struct stage_reading *reading, const struct source *source,
+                      const struct csv *csv, const struct csv_record *record,
+                      enum field_taken taken, const struct field_reject *reject, struct error *err)
+{
+    struct file_line line = *record->raw;
+    struct str blanked;
+    str_init(&blanked);
+    if (taken == FIELD_REJECTED && record->cells) {
+        csv_blank(csv, record, reject_secrets, &blanked);
+        line.text = blanked.text;
+        line.length = blanked.length;
+    }
+    bool ok = end_record(reading, source, &line, taken, reject, err);
+    str_release(&blanked);
+    return ok;
+}
+
 static bool read_record(struct stage_reading *reading, const struct source *source,
-                        const struct csv_record *record, struct error *err)
+                        const struct csv *csv, const struct csv_record *record, struct error *err)
 {
     struct field_reject reject = {.reason = record->reason, .column = "", .is_table = true};
     enum field_taken taken = FIELD_REJECTED;
@@ -142,12 +162,23 @@ static bool read_record(struct stage_reading *reading, const struct source *sour
     if (record->cells)
         taken = field_read_cells(reading->reader, &reading->fixed, record->cells, reading->lines,
                                  reading->copy, &reject, err);
-    return end_record(reading, source, record->raw, taken, &reject, err);
+    return end_cells(reading, source, csv, record, taken, &reject, err);
 }
 
-static bool read_table(struct stage_reading *reading, const struct source *source,
+/* Rejects of a table are read again by its header. */
+static void keep_header(const struct csv *csv, enum csv_dialect dialect, struct source *source)
+{
+    size_t length;
+    const char *header = csv_header(csv, &length);
+    free(source->table_header);
+    source->table_header = mem_copy(header, length);
+    source->table_format = dialect == CSV_TAB ? "tsv" : "csv";
+}
+
+static bool read_table(struct stage_reading *reading, struct source *source,
                        enum csv_dialect dialect, struct error *err)
 {
+    int64_t before = reading->stage->counts.rejected;
     struct csv *csv = csv_open(source->spec, dialect, reading->stage->max_record, err);
     if (!csv)
         return false;
@@ -157,9 +188,11 @@ static bool read_table(struct stage_reading *reading, const struct source *sourc
     reading->progress.size = csv_size(csv);
     while (ok && (got = csv_next(csv, &record, err)) != CSV_END) {
         reading->progress.bytes = csv_bytes(csv);
-        ok = got != CSV_FAILED && read_record(reading, source, &record, err);
+        ok = got != CSV_FAILED && read_record(reading, source, csv, &record, err);
     }
     reading->stage->counts.bytes += csv_bytes(csv);
+    if (reading->stage->counts.rejected > before)
+        keep_header(csv, dialect, source);
     csv_close(csv);
     return ok;
 }

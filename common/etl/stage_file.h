@@ -21,6 +21,8 @@ struct stage_reading {
     bool has_told_wrapped;
     int64_t last_reject; /* of a replay: the greatest id that was read */
     struct str closed;   /* and the ids that did not fail again, separated by commas */
+    struct csv *table;   /* whose reject was read last; NULL where it cannot be read any more */
+    struct str header;   /* and its header */
 };
 
 /* Before each record: a sign of life for the log, a look whether we are to stop. */
@@ -34,7 +36,7 @@ bool stage_take_document(struct stage_reading *reading, const struct source *sou
 bool stage_read_documents(struct stage_reading *reading, struct source *source, struct error *err);
 
 /* Reads all open rejects of the feed once more, by a session of its own, each with the version that
- * it would have had. Records of tables stay out: they need their header. */
+ * it would have had. */
 bool stage_replay(struct stage_reading *reading, struct error *err);
 
 /* After the replay's COPY: closes the rejects that were staged. */

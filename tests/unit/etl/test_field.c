@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -282,6 +283,13 @@ static void a_deletion_is_a_row_of_its_key_and_the_time_of_the_read(void **state
                   "null null");
 }
 
+static void a_deletion_of_a_key_that_no_index_takes_is_rejected(void **state)
+{
+    char text[1200];
+    snprintf(text, sizeof text, "{\"seq\":1,\"id\":\"%01001d\",\"deleted\":true}", 0);
+    assert_rejected(*state, &thing, text, "too_long", "thing_id");
+}
+
 static void a_deletion_is_in_the_window_of_its_read(void **state)
 {
     struct world *world = *state;
@@ -372,6 +380,7 @@ int main(void)
         TEST(a_partition_time_is_neither_old_nor_of_the_future),
         TEST(a_window_is_exclusive_at_its_start_and_inclusive_at_its_end),
         TEST(a_deletion_is_a_row_of_its_key_and_the_time_of_the_read),
+        TEST(a_deletion_of_a_key_that_no_index_takes_is_rejected),
         TEST(a_deletion_is_in_the_window_of_its_read),
         TEST(in_a_servers_read_every_version_is_its_time),
         TEST(a_record_of_another_feed_is_skipped),
