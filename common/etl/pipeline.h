@@ -95,6 +95,16 @@ struct derivation {
     const struct sql *units;
 };
 
+/* A derived table beside another system's export of the same. Its rows are read into
+ * staging.<records->name> by a transaction that is rolled back. */
+struct comparison {
+    const struct feed *records; /* name, fields, filters and stage; no workflow */
+    /* the columns difference (missing, extra, different, pending, same), what, reason and rows:
+     * a row each with the keys of a difference, what NULL, is_explained; then why they differ */
+    const struct sql *summary;
+    const struct sql *rows; /* COPY (SELECT ...) TO STDOUT: the keys that differ, and why */
+};
+
 /* A derived table against its definition, recomputed from the facts. */
 struct verification {
     const char *task;     /* "verify-app-status" */
@@ -104,6 +114,7 @@ struct verification {
         *compare; /* returns rows_checked rows_missing rows_extra rows_different rows_pending */
     const struct pipeline_step
         *repair; /* the steps that write it whole; counts inserted, updated, deleted */
+    const struct comparison *comparison; /* of --against; NULL where the task has no such option */
 };
 
 struct pipeline {

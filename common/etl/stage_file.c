@@ -11,6 +11,7 @@
 #include "io/csv.h"
 
 #define LOOK_EVERY 1024 /* lines between two looks at signals and the output */
+#define NAMED_REJECTS 10
 
 /* Formats -------------------------------------------------------------- */
 
@@ -95,6 +96,9 @@ static bool end_record(struct stage_reading *reading, const struct source *sourc
         return true;
     }
     counts->rejected++;
+    if (reading->stage->names_rejects && counts->rejected <= NAMED_REJECTS)
+        log_event(LOG_WARNING, "rejected", "line=%" PRId64 " column=%s reason=%s", line->number,
+                  reject->column, reject->reason);
     if (strcmp(reject->reason, "wrapped_document") == 0)
         tell_wrapped(reading, line->number);
     return reject_add(reading->stage->rejects, source->identity, line, reject, err) &&
@@ -231,10 +235,27 @@ static struct field_reader *new_reader(struct stage_reading *reading)
     return reader;
 }
 
-bool stage_read_files(struct stage *stage, struct error *err)
+static bool copy_sources(struct stage_reading *reading, struct error *err)
 {
-    bool ok = false;
+    struct stage *stage = reading->stage;
     int64_t rows;
+    reading->copy = copy_open(stage->db, stage->feed->stage, NULL, err);
+    if (!reading->copy)
+        return false;
+    for (size_t i = 0; i < stage->sources.count; i++)
+        if (!(stage->options->replay_rejects ? stage_replay(reading, err)
+                                             : read_file(reading, &stage->sources.items[i], err)))
+            return false;
+    if (!copy_end(reading->copy, &rows, err))
+        return false;
+    return rows == stage->counts.staged ||
+           error_set(err, STATUS_BUG,
+                     "%" PRId64 " rows were sent to staging, %" PRId64 " arrived; report it",
+                     stage->counts.staged, rows);
+}
+
+bool stage_copy_files(struct stage *stage, struct error *err)
+{
     struct stage_reading reading = {
         .stage = stage,
         .fixed = {.batch_id = stage->batch->id,
@@ -249,31 +270,20 @@ bool stage_read_files(struct stage *stage, struct error *err)
     str_init(&reading.closed);
     field_skip_agents(reading.reader, stage->options->crawler_agents);
     stage->rejects = reject_open(err);
-    if (!stage->rejects)
-        goto done;
-    reading.copy = copy_open(stage->db, stage->feed->stage, NULL, err);
-    if (!reading.copy)
-        goto done;
-    for (size_t i = 0; i < stage->sources.count; i++)
-        if (!(stage->options->replay_rejects ? stage_replay(&reading, err)
-                                             : read_file(&reading, &stage->sources.items[i], err)))
-            goto done;
-    if (!copy_end(reading.copy, &rows, err))
-        goto done;
-    if (rows != stage->counts.staged) {
-        error_set(err, STATUS_BUG,
-                  "%" PRId64 " rows were sent to staging, %" PRId64 " arrived; report it",
-                  stage->counts.staged, rows);
-        goto done;
-    }
-    ok = reject_is_within(&stage->budget, stage->counts.rejected, stage->counts.read, true, err) &&
-         reject_write(stage->rejects, stage->db, stage->batch, -1, err) &&
-         (!stage->options->replay_rejects || stage_close_replayed(&reading, err));
+    bool ok = stage->rejects && copy_sources(&reading, err) &&
+              (!stage->options->replay_rejects || stage_close_replayed(&reading, err));
     if (ok)
         field_log_notes(reading.reader);
-done:
     copy_close(reading.copy);
     field_reader_free(reading.reader);
     str_release(&reading.closed);
     return ok;
+}
+
+bool stage_read_files(struct stage *stage, struct error *err)
+{
+    return stage_copy_files(stage, err) &&
+           reject_is_within(&stage->budget, stage->counts.rejected, stage->counts.read, true,
+                            err) &&
+           reject_write(stage->rejects, stage->db, stage->batch, -1, err);
 }

@@ -23,7 +23,8 @@ struct stage {
     struct reject_budget budget;
     struct reject_spool *rejects; /* of files */
     int64_t max_record;
-    bool is_filtered; /* an explicit window filters files */
+    bool is_filtered;   /* an explicit window filters files */
+    bool names_rejects; /* the log has line, column and reason of the first rejects */
     struct stage_counts counts;
 };
 
@@ -43,6 +44,10 @@ enum stage_format { STAGE_NDJSON, STAGE_CSV, STAGE_TSV, STAGE_NO_FORMAT };
 /* By the option, else by the suffix before .gz or .zst, else NDJSON. STAGE_NO_FORMAT: format names
  * none. */
 enum stage_format stage_format(const char *format, const char *path);
+
+/* Copies the records of all files into the table of the feed's COPY, and counts the rejects,
+ * which are spooled. */
+bool stage_copy_files(struct stage *stage, struct error *err);
 
 /* Files, and servers that send documents: record by record through etl/field. Over budget:
  * STATUS_DATA. */

@@ -178,39 +178,56 @@ static void flatten(const char *text, struct str *to)
     }
 }
 
+static void assert_fields_are_columns(const struct feed *feed)
+{
+    struct str declared;
+    str_init(&declared);
+    describe_fields(feed, true, &declared);
+    assert_string_equal(describe_table("staging", feed->name), declared.text);
+    str_release(&declared);
+}
+
+static void assert_fields_are_copied(const struct feed *feed)
+{
+    struct str declared, said;
+    str_init(&declared);
+    str_init(&said);
+    str_add_format(&declared, "COPY staging.%s (", feed->name);
+    describe_fields(feed, false, &declared);
+    str_add_text(&declared, ") FROM STDIN (FORMAT binary);");
+    flatten(feed->stage->text, &said);
+    while (said.length > 0 && said.text[said.length - 1] == ' ')
+        said.text[--said.length] = '\0';
+    assert_string_equal(said.text, declared.text);
+    assert_true(feed->stage->is_copy);
+    assert_false(feed->stage->on_source);
+    str_release(&declared);
+    str_release(&said);
+}
+
+/* Of all feeds, and of what tables are compared with. */
+static void for_all_records(void (*check_them)(const struct feed *feed))
+{
+    for (const struct pipeline *const *pipeline = pipeline_list; *pipeline; pipeline++) {
+        for (const struct feed *const *feed = (*pipeline)->feeds; *feed; feed++)
+            check_them(*feed);
+        const struct verification *const *verification = (*pipeline)->verifications;
+        for (; verification && *verification; verification++)
+            if ((*verification)->comparison)
+                check_them((*verification)->comparison->records);
+    }
+}
+
 static void fields_are_the_columns_of_staging(void **state)
 {
     (void)state;
-    for (const struct pipeline *const *pipeline = pipeline_list; *pipeline; pipeline++)
-        for (const struct feed *const *feed = (*pipeline)->feeds; *feed; feed++) {
-            struct str declared;
-            str_init(&declared);
-            describe_fields(*feed, true, &declared);
-            assert_string_equal(describe_table("staging", (*feed)->name), declared.text);
-            str_release(&declared);
-        }
+    for_all_records(assert_fields_are_columns);
 }
 
 static void fields_are_the_columns_of_the_copy_into_staging(void **state)
 {
     (void)state;
-    for (const struct pipeline *const *pipeline = pipeline_list; *pipeline; pipeline++)
-        for (const struct feed *const *feed = (*pipeline)->feeds; *feed; feed++) {
-            struct str declared, said;
-            str_init(&declared);
-            str_init(&said);
-            str_add_format(&declared, "COPY staging.%s (", (*feed)->name);
-            describe_fields(*feed, false, &declared);
-            str_add_text(&declared, ") FROM STDIN (FORMAT binary);");
-            flatten((*feed)->stage->text, &said);
-            while (said.length > 0 && said.text[said.length - 1] == ' ')
-                said.text[--said.length] = '\0';
-            assert_string_equal(said.text, declared.text);
-            assert_true((*feed)->stage->is_copy);
-            assert_false((*feed)->stage->on_source);
-            str_release(&declared);
-            str_release(&said);
-        }
+    for_all_records(assert_fields_are_copied);
 }
 
 /* ---- source statements ---- */
@@ -358,6 +375,13 @@ static void procedures_offer_what_statements_want(void **state)
         for (; verification && *verification; verification++) {
             assert_offered((*verification)->compare, nothing);
             assert_all_offered((*verification)->repair, of_derived);
+            const struct comparison *comparison = (*verification)->comparison;
+            if (comparison) {
+                assert_offered(comparison->records->stage, nothing);
+                assert_offered(comparison->summary, nothing);
+                assert_offered(comparison->rows, nothing);
+                assert_true(comparison->rows->is_copy);
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The property for Open edX: after any order of loads, transforms, derived runs, repetitions and
-kills, enrollment data equals a recompute, by other means, of all records that completed batches
-staged.
+kills, enrollment data and daily metrics equal a recompute, by other means, of all records that
+completed batches staged. Of the metrics those that no run's day has a part in.
 
     test_learning_schedules.py [--seed N] [--schedules N] [--seconds N] [--tell]
 """
@@ -20,9 +20,18 @@ from fractions import Fraction
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import factline  # noqa: E402
 from harness import equal, same_rows  # noqa: E402
-from learning import Site, block, enrollment, module, usage  # noqa: E402
+from learning import FACTS, Site, block, enrollment, module, usage  # noqa: E402
 
 COURSES = ["course-v1:edX+X+26", "course-v1:edX+Y+26", "edX/Old/2014"]
+LIBRARY = "lib:edX:bank"
+AS_OF = "2026-04-01"
+OTHER_FEEDS = [
+    "course_block",
+    "course_block",
+    "student_module_history",
+    "certificate",
+    "course_access_role",
+]
 USERS = [101, 102, 103, 104]
 PROBLEMS = ["p1", "p2", "p3", "b1", "b2", "b3"]
 WEIGHTED = {"p3": 2.0}
@@ -50,7 +59,7 @@ class Schedule:
         self.chance = random.Random(seed)
         self.site = Site()
         self.told, self.loaded, self.records = [], [], []
-        self.reads = self.rows = 0
+        self.reads = self.rows = self.days = 0
 
     def tell(self, text):
         self.told.append(text)
@@ -62,6 +71,15 @@ class Schedule:
     # ---- records ----
 
     def make_student_module(self):
+        if self.chance.random() < 0.1:
+            key = f"lb:edX:bank:problem:{self.chance.choice(PROBLEMS)}"
+            user = self.chance.choice(USERS)
+            return module(user, "", 1.0, 1.0, self.time(), LIBRARY, module_id=key)
+        made = self.make_module_of_a_course()
+        agent = self.chance.choice([None] * 5 + ["bot/1", "Mozilla/5.0 bot/1"])
+        return {**made, "user_agent": agent} if agent else made
+
+    def make_module_of_a_course(self):
         course, name, user = (self.chance.choice(things) for things in (COURSES, PROBLEMS, USERS))
         if self.chance.random() < 0.15:
             shown = [["problem", each] for each in PROBLEMS[3:] if self.chance.random() < 0.6]
@@ -98,6 +116,37 @@ class Schedule:
             history_date=self.time(),
         )
         return {**made, "deleted": True} if self.chance.random() < 0.15 else made
+
+    def make_student_module_history(self):
+        """The platform updates a row in place, but not its student module nor its time."""
+        number = self.chance.randint(1, 40)
+        name, user = PROBLEMS[number % len(PROBLEMS)], USERS[number % len(USERS)]
+        return {
+            "id": number,
+            "student_module_id": module(
+                user, "", module_id=key_of(COURSES[number % 2], "problem", name)
+            )["id"],
+            "created": f"2026-03-{1 + number % 20:02d}T12:00:00Z",
+            "state": '{"attempts": %d}' % self.chance.randint(1, 3),
+            "grade": 1.0,
+            "max_grade": 4.0,
+        }
+
+    def make_certificate(self):
+        return {
+            "user_id": self.chance.choice(USERS),
+            "course_id": self.chance.choice(COURSES),
+            "status": self.chance.choice(["downloadable", "downloadable", "notpassing"]),
+            "created_date": self.chance.choice([self.time(), self.time(), None]),
+        }
+
+    def make_course_access_role(self):
+        return {
+            "user_id": self.chance.choice(USERS),
+            "org": "edX",
+            "course_id": self.chance.choice(["", *COURSES]),
+            "role": self.chance.choice(["staff", "instructor", "beta_testers", "beta_testers"]),
+        }
 
     def make_structure(self):
         course, version = self.chance.choice(COURSES), f"V{self.chance.randint(1, 9)}"
@@ -151,13 +200,16 @@ class Schedule:
 
     def load(self):
         self.reads += 1
-        feed = self.chance.choice(["student_module"] * 3 + ["enrollment", "course_block"])
+        feed = self.chance.choice(["student_module"] * 3 + ["enrollment"] * 2 + OTHER_FEEDS)
         if feed == "course_block":
             lines = self.make_structure()
         else:
             make = getattr(self, f"make_{feed}")
-            lines = [make() for _ in range(self.chance.randint(1, 30))]
-        run = self.site.load(feed, lines)
+            many = 2 if feed == "course_access_role" else 30
+            lines = [make() for _ in range(self.chance.randint(1, many))]
+        agents = ("--crawler-agents", "bot, ,") if feed == "student_module" else ()
+        run = self.site.load(feed, lines, *agents)
+        lines = [line for line in lines if not (line.get("user_agent") or "").startswith("bot")]
         self.tell(f"load {feed} {run['batch_id']}: {lines}")
         self.loaded.append((feed, run["batch_id"], self.reads, lines))
 
@@ -199,7 +251,7 @@ class Schedule:
         if not self.loaded:
             return
         feed, batch, read, lines = self.loaded.pop(self.chance.randrange(len(self.loaded)))
-        task = "transform-dim" if feed == "course_block" else "transform-fact"
+        task = "transform-fact" if feed in FACTS else "transform-dim"
         if self.chance.random() < 0.2:
             self.kill(task, feed, "--batch-id", batch)
         self.site.transform(feed, batch)
@@ -220,8 +272,8 @@ class Schedule:
     def derive(self):
         key = self.site.key()
         if self.chance.random() < 0.2:
-            self.kill("enrollment-data-from-fact", "--as-of", "2026-04-01", "--run-key", key)
-        self.site.derive("--run-key", key, as_of="2026-04-01", expect=(0, 75))
+            self.kill("enrollment-data-from-fact", "--as-of", AS_OF, "--run-key", key)
+        self.site.derive("--run-key", key, as_of=AS_OF, expect=(0, 75))
         self.tell("derive")
 
     def run(self, steps):
@@ -256,14 +308,108 @@ class Schedule:
             "rows",
         )
         self.rows = len(seen)
+        self.check_metrics()
+        kept = self.metrics()
+        self.site.derive("--force", as_of=AS_OF)
+        same_rows(kept, self.metrics(), "metrics, kept day by day and computed anew")
+
+    def metrics(self):
+        return self.site.sql.tuples(
+            "SELECT to_jsonb(metrics) - 'batch_id' FROM warehouse.course_daily_metrics AS metrics"
+        )
 
     # ---- the oracle: one record after the other, no statement shared with the product ----
+
+    def check_metrics(self):
+        seen = self.site.sql.tuples(
+            """SELECT context.context_key, metrics.metric_date, metrics.active_learners,
+                      metrics.mau_to_date, metrics.enrollment_count, metrics.certificates
+                 FROM warehouse.course_daily_metrics AS metrics
+                 JOIN warehouse.learning_context_dim AS context
+                   ON context.id = metrics.context_id"""
+        )
+        active, enrolled, awarded = self.activity(), self.enrolled(), self.awarded()
+        for course, day, *numbers in seen:
+            visitors = [user for user, days in active[course].items() if day in days]
+            month = [
+                user
+                for user, days in active[course].items()
+                if any(day[:7] == each[:7] and each <= day for each in days)
+            ]
+            there = 0
+            for events in enrolled[course].values():
+                past = [event for event in events if event[0][:10] <= day]
+                there += bool(past) and past[-1][1]
+            certificates = sum(1 for given in awarded[course] if given[:10] <= day)
+            equal(
+                numbers,
+                [len(visitors), len(month), there, certificates],
+                f"{course} on {day}: active, month, enrolled, certificates",
+            )
+        self.days = len(seen)
+
+    def activity(self):
+        """Per course and learner the days that any student module, or history of one, tells of."""
+        days = {course: {} for course in COURSES}
+        owners = {}
+        for feed, _, lines in self.records:
+            for line in lines if feed == "student_module" else []:
+                owners.setdefault(line["id"], set()).add((line["course_id"], line["student_id"]))
+                if line["course_id"] in days and not line.get("deleted"):
+                    seen = days[line["course_id"]].setdefault(line["student_id"], set())
+                    seen.update((line["created"][:10], line["modified"][:10]))
+        for feed, _, lines in self.records:
+            for line in lines if feed == "student_module_history" else []:
+                for course, user in owners.get(line["student_module_id"], ()):
+                    if course in days:
+                        days[course].setdefault(user, set()).add(line["created"][:10])
+        return days
+
+    def staff(self):
+        """Pairs of user and course; None is any course."""
+        return {
+            (line["user_id"], line["course_id"] or None)
+            for feed, _, lines in self.records
+            for line in lines
+            if feed == "course_access_role" and line["role"] != "beta_testers"
+        }
+
+    def enrolled(self):
+        """Per course and learner the events, the later record of a moment wins."""
+        best, staff = {}, self.staff()
+        for feed, read, lines in self.records:
+            for place, line in enumerate(lines if feed == "enrollment" else []):
+                key = (line["course_id"], line["user_id"], line["history_date"])
+                if best.get(key, ((),))[0] < (read, place):
+                    is_active = bool(line["is_active"]) and not line.get("deleted")
+                    best[key] = ((read, place), is_active)
+        events = {course: {} for course in COURSES}
+        for course, user, moment in sorted(best):
+            if (user, course) not in staff and (user, None) not in staff:
+                active = best[course, user, moment][1]
+                events[course].setdefault(user, []).append((moment, active))
+        return events
+
+    def awarded(self):
+        given = self.winners("certificate", lambda line: (line["user_id"], line["course_id"]), [])
+        return {
+            course: [
+                line["created_date"]
+                for (_, of), line in given.items()
+                if of == course and line["status"] == "downloadable" and line["created_date"]
+            ]
+            for course in COURSES
+        }
 
     def winners(self, feed, key, stamps):
         best = {}
         for own, read, lines in self.records:
             for place, line in enumerate(lines if own == feed else []):
-                version = (max(line.get(stamp) or "" for stamp in stamps), read, place)
+                version = (
+                    max([line.get(stamp) or "" for stamp in stamps], default=""),
+                    read,
+                    place,
+                )
                 if best.get(key(line), ((),))[0] < version:
                     best[key(line)] = (version, line)
         return {name: line for name, (_, line) in best.items()}
@@ -372,7 +518,7 @@ def run_one(seed, tell):
         schedule = Schedule(seed)
         schedule.run(schedule.chance.randint(10, 60))
         print(
-            f"ok seed {seed}: {schedule.reads} loads, {schedule.rows} rows "
+            f"ok seed {seed}: {schedule.reads} loads, {schedule.rows} rows, {schedule.days} days "
             f"({time.monotonic() - begin:.1f} s)",
             flush=True,
         )
