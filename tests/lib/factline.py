@@ -154,7 +154,10 @@ class Session:
 
     def close(self):
         if self.process:
-            self.process.stdin.close()
+            try:
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass  # the server went away, and psql with it
             self.process.stdout.close()
             self.process.wait()
             self.process = None
@@ -173,6 +176,14 @@ def root():
         _root.append(Session("postgres"))
         _sessions.remove(_root[0])
     return _root[0]
+
+
+def forget_sessions():
+    """After a crash of the server: who asks again gets new ones."""
+    for session in _sessions + _root:
+        session.close()
+    _sessions.clear()
+    _root.clear()
 
 
 def new_name(kind):

@@ -47,6 +47,7 @@ class Installation:
         self.documents = {"user": [], "group": [], "domain": [], "application": []}  # all revisions
         self.dumps = []  # files of forms, as of some time
         self.held = []
+        self.late_commits = 0
         self.count = 0
         self.last = ""
         self.moments = []  # some of the times that passed
@@ -213,11 +214,16 @@ class Installation:
         held = self.held.pop(self.rng.randrange(len(self.held)))
         if self.rng.random() < 0.8:
             held.session.run("COMMIT")
+            self.late_commits += 1
             for form in held.forms:
                 self.forms[form["form_id"]] = {**form, "shard": held.shard, "operations": []}
         else:
             held.session.run("ROLLBACK")
         held.session.close()
+
+    def lose_transactions(self):
+        """The server crashed: what was not committed is gone."""
+        self.held.clear()
 
     # ---- sync logs and locations ----
 
