@@ -116,9 +116,7 @@ class Accidents:
 
     def repeat(self, command):
         for _ in range(6):
-            run = self.warehouse.run(
-                *command, "--lock-timeout", "20s", expect=None, env=self.zone
-            )
+            run = self.warehouse.run(*command, "--lock-timeout", "20s", expect=None, env=self.zone)
             self.tell(f"  again {run} -> {run.status} {run.stdout.strip()[:150]}")
             if run.status == 0:
                 return True

@@ -48,7 +48,9 @@ def run_one(make, seed, options, tally):
     except Exception as problem:
         tally["different" if isinstance(problem, Failure) else "broken"] += 1
         again = f"--seed {seed} --schedules 1 --steps {options.steps}"
-        print(f"not ok seed {seed}; again with: {os.path.basename(sys.argv[0])} {again}", flush=True)
+        print(
+            f"not ok seed {seed}; again with: {os.path.basename(sys.argv[0])} {again}", flush=True
+        )
         report(problem, schedule, options)
     finally:
         if schedule:

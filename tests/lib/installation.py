@@ -301,13 +301,15 @@ class Installation:
 
     def revise(self):
         feed = self.rng.choice(sorted(self.documents))
-        time = self.modified()
+        self.documents[feed].append(self.revision(feed, self.modified()))
+
+    def revision(self, feed, time):
         stamp = time + "Z" if time else ...
         key, line, seen = getattr(self, f"revise_{feed}")(stamp)
         kind = self.rng.random()
         if kind < 0.4:
             line = shape.change(line) if kind < 0.3 else shape.all_docs_row(line)
-        self.documents[feed].append((line, key, time, seen))
+        return line, key, time, seen
 
     def revise_user(self, stamp):
         choose = self.rng.choice

@@ -91,7 +91,7 @@ class Ended:
     @property
     def result(self):
         """The XCom as output_processor=json.loads has it; None where the task would fail over
-            it."""
+        it."""
         try:
             value = json.loads(self.last)
         except ValueError:

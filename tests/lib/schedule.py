@@ -3,6 +3,7 @@
 reorderings and lost staging, and the comparison with the oracle.
 """
 
+import json
 import random
 from collections import defaultdict
 
@@ -13,6 +14,7 @@ from factline import time_of
 from harness import check, equal, same_rows
 from installation import Installation
 from oracle import Record
+from source import literal
 
 KEY = {
     "user": "user_id",
@@ -50,6 +52,7 @@ class Schedule(Accidents):
         self.may_lack_staging = False
         self.loads = {}  # run key -> Load
         self.captured = {}  # batch id -> (read number, records)
+        self.mended = {}  # reject's id -> its revision
         self.mentioned = defaultdict(set)
         self.steps = 0
 
@@ -156,7 +159,8 @@ class Schedule(Accidents):
             equal(len(rows), batch["rows_staged"], f"batch {batch['id']}: rows in staging")
             for row in rows:
                 row["version_time"] = as_version(row["version_time"])
-                equal(row["read_number"], batch["read_number"], f"batch {batch['id']}: read number")
+                if load.arguments != ["--replay-rejects"]:  # else it is that of the first read
+                    equal(row["read_number"], batch["read_number"], "read number")
             take = self.capture_file if load.lines is not None else self.capture_servers
             self.captured[batch["id"]] = (batch["read_number"], take(load, batch, rows))
             self.mention(self.captured[batch["id"]][1])
@@ -286,10 +290,40 @@ class Schedule(Accidents):
     def repeat_old(self):
         if self.loads:
             load = self.loads[self.rng.choice(sorted(self.loads))]
+            if load.arguments == ["--replay-rejects"]:
+                load.lines = self.mend_rejects(load.feed, load.key)
             options = ["--force"] if self.rng.random() < 0.2 else []
             self.tell(f"once more {options}")
             self.faults["loads repeated"] += 1
             self.load(load, *options)
+
+    def replay(self):
+        """Rejects are read once more, now that they can be read."""
+        feeds = self.sql.tuples("SELECT DISTINCT feed FROM etl.rejected_row ORDER BY feed")
+        if feeds:
+            (feed,), key = self.rng.choice(feeds), f"k{len(self.loads) + 1}"
+            lines = self.mend_rejects(feed, key)
+            self.faults["rejects replayed"] += len(lines)
+            self.load(Load(feed, key, ["--replay-rejects"], lines=lines))
+
+    def mend_rejects(self, feed, key):
+        """Puts a revision of its own in the place of each reject that a replay under this run key
+        has to read; gives their lines in the order of reading."""
+        rejects = self.sql.tuples(f"""SELECT rejected.id FROM etl.rejected_row AS rejected
+              JOIN etl.batch AS batch ON batch.id = rejected.batch_id
+               AND batch.state IN ('staged', 'complete')
+              LEFT JOIN etl.batch AS replay ON replay.id = rejected.replayed_batch_id
+             WHERE rejected.feed = '{feed}'
+               AND (replay.id IS NULL OR replay.state = 'superseded'
+                    OR replay.run_key = '{key}' AND replay.state <> 'complete')
+             ORDER BY rejected.id""")
+        for (reject,) in rejects:
+            if reject not in self.mended:
+                self.mended[reject] = self.hq.revision(feed, self.hq.now())
+                text = literal(json.dumps(self.mended[reject][0]))
+                self.sql.run(f"""UPDATE etl.rejected_row SET bytes = convert_to({text}, 'UTF8')
+                                  WHERE id = {reject}""")
+        return [self.mended[reject] for (reject,) in rejects]
 
     def back_and_forth(self):
         """A change, a load, the change taken back, a load; transforms in any order, or later."""
@@ -352,7 +386,7 @@ class Schedule(Accidents):
             + [self.derive] * 4
             + [self.back_and_forth] * 3
             + [self.together] * 2
-            + [self.repeat_old] * 2
+            + [self.repeat_old, self.replay] * 2
             + [self.lose_staging, self.clear, self.check_all, self.check_derived, self.move]
         )
         self.hq.live(self.rng.randint(0, 30))

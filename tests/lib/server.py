@@ -28,7 +28,9 @@ def own():
 
 def postmaster():
     """The process id of the server's first process."""
-    with open(os.path.join(os.environ["PGHOST"], "data", "postmaster.pid"), encoding="utf-8") as file:
+    with open(
+        os.path.join(os.environ["PGHOST"], "data", "postmaster.pid"), encoding="utf-8"
+    ) as file:
         return int(file.readline())
 
 
