@@ -226,7 +226,7 @@ def main():
     ways = ", ".join(f"{count} {way}" for way, count in sorted(runs.ways.items()))
     print(
         f"ok seed {seed}: {runs.kills} kills ({ways}) in {runs.runs} runs of four DAGs, "
-        f"{runs.tries} tries, "
+            f"{runs.tries} tries, "
         f"{runs.forms} forms: no drift ({time.monotonic() - begin:.0f} s)"
     )
 
