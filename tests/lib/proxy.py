@@ -108,7 +108,7 @@ class Gate:
         self.was_reached = False
         self.process, self.has_process = None, threading.Event()
         self.lock = threading.Lock()
-        self.connections = []
+        self.connections, self.threads = [], []
         self.own_folder = None if folder else tempfile.mkdtemp(prefix="factline-gate-")
         self.folder = folder or self.own_folder
         self.path = os.path.join(self.folder, ".s.PGSQL.5432")
@@ -122,9 +122,12 @@ class Gate:
         return self
 
     def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
         self.listener.close()
         for connection in self.connections:
             connection.close()
+        for thread in self.threads:
+            thread.join(20)
         os.unlink(self.path)
         if self.own_folder:
             shutil.rmtree(self.own_folder, ignore_errors=True)
@@ -148,7 +151,9 @@ class Gate:
                 continue
             self.connections.append(connection)
             for relay in (self._to_server, self._to_client):
-                threading.Thread(target=relay, args=(connection,), daemon=True).start()
+                thread = threading.Thread(target=relay, args=(connection,), daemon=True)
+                self.threads.append(thread)
+                thread.start()
 
     def _is_due(self, chunk):
         with self.lock:
@@ -175,7 +180,7 @@ class Gate:
                     self._do_harm(connection)
             connection.server.shutdown(socket.SHUT_WR)
         except OSError:
-            pass
+            connection.close()
 
     def _to_client(self, connection):
         try:
@@ -191,4 +196,4 @@ class Gate:
                 connection.client.sendall(chunk)
             connection.client.shutdown(socket.SHUT_WR)
         except OSError:
-            pass
+            connection.close()
