@@ -7,7 +7,6 @@ The program is started again on it; at its end the server is removed.
 """
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -63,7 +62,12 @@ def crash():
 def limit_files(size):
     """No process that the server starts from now on writes beyond so many bytes of a file; None
     lifts the limit. What an ordinary user has instead of a small file system."""
-    unlimited = resource.RLIM_INFINITY
-    resource.prlimit(
-        postmaster(), resource.RLIMIT_FSIZE, (unlimited if size is None else size, unlimited)
+    owner = os.stat(os.path.join(os.environ["PGHOST"], "data"))
+    limit = "unlimited" if size is None else size
+    subprocess.run(
+        ["prlimit", "--pid", str(postmaster()), f"--fsize={limit}:"],
+        user=owner.st_uid,  # root itself may be refused
+        group=owner.st_gid,
+        cwd="/",
+        check=True,
     )
