@@ -52,11 +52,10 @@ static bool write_page(struct export *export, size_t *count, struct error *err)
     char after[24];
     struct str line;
     snprintf(after, sizeof after, "%" PRId64, export->last);
-    const struct db_value values[] = {{"feed", export->feed},
-                                      {"after_id", after},
-                                      {"format", export->format},
-                                      {"batch_id", task_common()->batch_id},
-                                      {0}};
+    const struct db_value values[] = {
+        {"feed", export->feed},     {"after_id", after},
+        {"format", export->format}, {"batch_id", task_common()->batch_id},
+        {"replay_id", NULL},        {0}};
     struct db_rows *rows = db_query(export->db, &sql_etl_reject_page, values, err);
     if (!rows)
         return false;

@@ -23,7 +23,7 @@ from factline import Session, Warehouse, backends, ndjson, root  # noqa: E402
 from harness import after_each, check, contains, equal, for_each, main  # noqa: E402
 from harness import test, wait_until  # noqa: E402
 from launcher import context, no_result, prepared, run, start  # noqa: E402
-from proxy import Gate  # noqa: E402
+from proxy import Gate, kill  # noqa: E402
 from source import SourceDatabase  # noqa: E402
 
 after_each(launcher.end_all)
@@ -237,25 +237,16 @@ def term_ends_a_load_whose_source_falls_silent_amid_its_rows():
 
 
 def crash_at(task, arguments, warehouse, number, when, try_number):
-    """Kills a try just before or after its n-th COMMIT; False where it has fewer of them."""
-    guests = []
-
-    def crash():
-        guests[0].signal(signal.SIGKILL)
-        if when == "before":
-            gate.cut()
-
-    with Gate(number, when, crash, b"COMMIT") as gate:
-        guests.append(
-            start(
-                task,
-                *arguments,
-                database=warehouse.name,
-                env=gate.environment,
-                ctx=context(try_number=try_number),
-            )
+    """Kills a try before its n-th COMMIT or when that is done; False where it has fewer of them."""
+    with Gate(number, when, kill, b"COMMIT") as gate:
+        guest = start(
+            task,
+            *arguments,
+            database=warehouse.name,
+            env=gate.environment,
+            ctx=context(try_number=try_number),
         )
-        ended = guests[0].wait().ended(-signal.SIGKILL if gate.was_reached else 0)
+        ended = gate.wait(guest).ended(-signal.SIGKILL if gate.was_reached else 0)
     if gate.was_reached:
         no_result(ended)
     return gate.was_reached
@@ -266,7 +257,7 @@ def crashes_before_and_after_each_commit_are_made_good_by_the_next_try(task):
     for number in range(1, 20):
         warehouse, arguments = prepared(task)
         is_reached = crash_at(task, arguments, warehouse, number, "before", 1)
-        crash_at(task, arguments, warehouse, number, "after", 2)
+        crash_at(task, arguments, warehouse, number, "answered", 2)
         again = run(task, *arguments, database=warehouse.name, ctx=context(try_number=3)).ended(0)
         check(again.result["status"] in ("done", "already-done"), f"it says {again.result}")
         equal(work_of(task, warehouse), 1, f"rows after crashes at COMMIT {number}")

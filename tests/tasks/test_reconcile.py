@@ -452,7 +452,7 @@ def twins_delete_once():
     equal(warehouse.transform("user", runs[0])["rows_updated"], 2, "rows_updated")
 
 
-@for_each(["before", "after"])
+@for_each(["before", "during"])
 def a_kill_at_any_message_leaves_all_or_nothing(when):
     warehouse = commcare()
     staged = "SELECT count(*) FROM staging.user WHERE batch_id > 1"
