@@ -29,7 +29,7 @@ build bud --pull-never -t factline -f ci/Containerfile .
 image=$(build from factline)
 mkdir "$work/xcom"
 chown 65534 "$work/xcom"
-printf '%s,%s\n' '{"doc_type":"XFormInstance","_id":"f1","domain":"d"' \
+printf '%s,%s\n' '{"form_id":"f1","domain":"d"' \
     '"xmlns":"x","received_on":"2024-03-01T00:00:00Z"}' >"$work/forms.ndjson"
 step()
 {
