@@ -7,6 +7,7 @@ those that no run's day has a part in.
 import calendar
 import datetime
 import random
+import time
 from fractions import Fraction
 
 from accident import Accidents
@@ -412,7 +413,9 @@ class Schedule(Accidents):
         owners = {}
         for feed, _, lines in self.records:
             for line in lines if feed == "student_module" else []:
-                owners.setdefault(line["id"], set()).add((line["course_id"], line["student_id"]))
+                owners.setdefault(line.get("id"), set()).add(
+                    (line["course_id"], line["student_id"])
+                )
                 if line["course_id"] in days and not line.get("deleted"):
                     seen = days[line["course_id"]].setdefault(line["student_id"], set())
                     seen.update((line["created"][:10], line["modified"][:10]))
@@ -439,7 +442,7 @@ class Schedule(Accidents):
             for place, line in enumerate(lines if feed == "enrollment" else []):
                 key = (line["course_id"], line["user_id"], line["history_date"])
                 if best.get(key, ((),))[0] < (read, place):
-                    is_active = bool(line["is_active"]) and not line.get("deleted")
+                    is_active = bool(line.get("is_active")) and not line.get("deleted")
                     best[key] = ((read, place), is_active)
         events = {course: {} for course in COURSES}
         for course, user, moment in sorted(best):
