@@ -347,3 +347,4 @@ help:
 -include tests/sample/run.mk
 -include tests/bench/bench.mk
 -include tests/dags/dags.mk
+-include tests/launchers/launchers.mk

@@ -4,13 +4,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "io/csv.h"
 
 #define LOOK_EVERY 1024 /* lines between two looks at signals and the output */
-#define HEARTBEAT (30 * CLOCK_SECOND)
 
 /* Formats -------------------------------------------------------------- */
 
@@ -50,12 +48,9 @@ enum stage_format stage_format(const char *format, const char *path)
 
 static void give_sign(struct stage_reading *reading)
 {
-    int64_t now = clock_monotonic();
-    if (now - reading->last_sign < HEARTBEAT)
-        return;
-    reading->last_sign = now;
-    log_event(LOG_INFO, "reading", "lines=%" PRId64 " staged=%" PRId64 " rejected=%" PRId64,
-              reading->lines, reading->stage->counts.staged, reading->stage->counts.rejected);
+    reading->progress.rows = reading->lines;
+    reading->progress.rejected = reading->stage->counts.rejected;
+    progress_tell(&reading->progress);
 }
 
 /* Before each record: a sign of life for the log, a look whether we are to stop. */
@@ -127,8 +122,11 @@ static bool read_documents(struct stage_reading *reading, const struct source *s
     struct file_line line;
     enum file_got got;
     bool ok = true;
-    while (ok && (got = file_next(file, &line, err)) != FILE_END)
+    reading->progress.size = file_size(file);
+    while (ok && (got = file_next(file, &line, err)) != FILE_END) {
+        reading->progress.bytes = file_bytes(file);
         ok = got == FILE_LINE && stage_take_document(reading, source, &line, err);
+    }
     reading->stage->counts.bytes += file_bytes(file);
     file_close(file);
     return ok;
@@ -156,8 +154,11 @@ static bool read_table(struct stage_reading *reading, const struct source *sourc
     struct csv_record record;
     enum csv_got got;
     bool ok = csv_is_empty(csv) || field_bind_columns(reading->reader, csv, err);
-    while (ok && (got = csv_next(csv, &record, err)) != CSV_END)
+    reading->progress.size = csv_size(csv);
+    while (ok && (got = csv_next(csv, &record, err)) != CSV_END) {
+        reading->progress.bytes = csv_bytes(csv);
         ok = got != CSV_FAILED && read_record(reading, source, &record, err);
+    }
     reading->stage->counts.bytes += csv_bytes(csv);
     csv_close(csv);
     return ok;
@@ -209,7 +210,7 @@ bool stage_read_files(struct stage *stage, struct error *err)
                   .until = stage->batch->until,
                   .is_window = stage->is_filtered,
                   .is_server_read = stage->sources.are_servers},
-        .last_sign = clock_monotonic(),
+        .progress = progress_begin("reading", NULL),
     };
     reading.reader = new_reader(&reading);
     str_init(&reading.closed);

@@ -5,6 +5,7 @@
 #ifndef ETL_STAGE_FILE_H
 #define ETL_STAGE_FILE_H
 
+#include "base/progress.h"
 #include "base/str.h"
 #include "etl/stage_read.h"
 
@@ -16,7 +17,7 @@ struct stage_reading {
     struct field_batch fixed;
     struct copy *copy;
     int64_t lines; /* over all files: the later line wins */
-    int64_t last_sign;
+    struct progress progress;
     bool has_told_wrapped;
     int64_t last_reject; /* of a replay: the greatest id that was read */
     struct str closed;   /* and the ids that did not fail again, separated by commas */

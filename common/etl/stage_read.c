@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/progress.h"
 #include "etl/stage_jobs.h"
 #include "etl/step.h"
 #include "etl_sql.h"
@@ -52,6 +53,7 @@ static bool relay(struct stage *stage, struct source *source, const struct sql *
     *rows = 0;
     if (source->since >= source->until)
         return true;
+    progress_set_window(bound.since, bound.until);
     bool ok =
         copy_relay(source->db, from, bound.values, stage->db, to, bound.values, rows, &bytes, err);
     stage->counts.bytes += bytes;

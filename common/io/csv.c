@@ -387,3 +387,8 @@ int64_t csv_bytes(const struct csv *csv)
 {
     return file_bytes(csv->file);
 }
+
+int64_t csv_size(const struct csv *csv)
+{
+    return file_size(csv->file);
+}

@@ -100,7 +100,8 @@ bool csv_is_empty(const struct csv *csv);
  * compared exactly: case and white space matter. */
 size_t csv_column(const struct csv *csv, const char *name);
 
-/* As file_bytes. */
+/* As file_bytes and file_size. */
 int64_t csv_bytes(const struct csv *csv);
+int64_t csv_size(const struct csv *csv);
 
 #endif

@@ -95,6 +95,11 @@ int64_t file_bytes(const struct file *file)
     return file_stream_bytes(file->stream);
 }
 
+int64_t file_size(const struct file *file)
+{
+    return file_stream_size(file->stream);
+}
+
 /* ---- lines ---- */
 
 /* Moves what is left to the front of a buffer that suits it: large only while a large line is

@@ -26,10 +26,11 @@ def server_socket():
 
 class Gate:
     """harm: what to do at the n-th message of the client (all connections count), or None, which
-    cuts all connections. when: "before" it is passed on, or "after"."""
+    cuts all connections. when: "before" it is passed on, or "after". mark: bytes; only messages
+    that hold them count."""
 
-    def __init__(self, number, when, harm=None):
-        self.number, self.when, self.harm = number, when, harm
+    def __init__(self, number, when, harm=None, mark=b""):
+        self.number, self.when, self.harm, self.mark = number, when, harm, mark
         self.count = 0
         self.was_reached = False
         self.lock = threading.Lock()
@@ -68,10 +69,10 @@ class Gate:
             threading.Thread(target=self._to_server, args=(client, server), daemon=True).start()
             threading.Thread(target=self._to_client, args=(server, client), daemon=True).start()
 
-    def _is_due(self):
+    def _is_due(self, chunk):
         with self.lock:
-            self.count += 1
-            return self.count == self.number
+            self.count += self.mark in chunk
+            return self.mark in chunk and self.count == self.number
 
     def _do_harm(self):
         self.was_reached = True
@@ -83,7 +84,7 @@ class Gate:
     def _to_server(self, client, server):
         try:
             while chunk := client.recv(65536):
-                is_due = self._is_due()
+                is_due = self._is_due(chunk)
                 if is_due and self.when == "before":
                     self._do_harm()
                     if not self.harm:

@@ -207,6 +207,7 @@ static void lines_of_all_lengths_come_whole(void **state)
         assert_line(text, lengths[i]);
     }
     assert_int_equal(file_bytes(file), length);
+    assert_int_equal(file_size(file), length);
     assert_end();
     free(bytes);
     free(text);
