@@ -23,8 +23,8 @@ SELECT rejected.id, rejected.position, encode(rejected.bytes, 'hex') AS bytes,
     ON replay.id = rejected.replayed_batch_id
  WHERE rejected.feed = $1
    AND rejected.id > $2
-   AND ($3 IS NULL OR COALESCE(source.table_format, 'ndjson') = $3)
-   AND ($4 IS NULL OR rejected.batch_id = $4)
+   AND ($3::text IS NULL OR COALESCE(source.table_format, 'ndjson') = $3)
+   AND ($4::bigint IS NULL OR rejected.batch_id = $4)
    AND (replay.id IS NULL OR replay.id = $5 OR replay.state = 'superseded')
    AND rejected.sha256 IS NULL
  ORDER BY rejected.id
