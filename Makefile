@@ -347,4 +347,5 @@ help:
 -include tests/sample/run.mk
 -include tests/bench/bench.mk
 -include tests/dags/dags.mk
+-include tests/launchers/launchers.mk
 -include tests/fuzz/fuzz.mk

@@ -85,6 +85,11 @@ void field_reader_free(struct field_reader *reader)
     free(reader);
 }
 
+void field_take_keys(struct field_reader *reader)
+{
+    reader->takes_keys = true;
+}
+
 /* Agents and grammars --------------------------------------------------- */
 
 void field_skip_agents(struct field_reader *reader, const char *list)
@@ -195,8 +200,15 @@ static const char *look(struct field_reader *reader, const struct field_batch *b
         struct value *value = &slot->value;
         const struct field *field = value->field;
         *column = field_name(field);
+        if (field_is_left_out(reader, field)) {
+            value->json = (struct json_value){.type = JSON_ABSENT};
+            continue;
+        }
         value_choose(value, values + slot->first, slot->count);
         if (!value_is_there(&value->json) && (field->required || field->is_key))
+            return "missing_field";
+        /* A key without one of its parts would be another key. */
+        if (reader->takes_keys && value->json.type == JSON_ABSENT)
             return "missing_field";
         const char *reason = value_read_time(value, &reader->buffer);
         if (reason)
@@ -233,6 +245,10 @@ static const char *put_extract(struct field_reader *reader, const struct slot *s
 
 static const char *put_slot(struct field_reader *reader, const struct slot *slot, struct copy *copy)
 {
+    if (field_is_left_out(reader, slot->value.field)) {
+        copy_null(copy);
+        return NULL;
+    }
     if (slot->extract)
         return put_extract(reader, slot, copy);
     if (!slot->value.field->grammar || !value_is_there(&slot->value.json))

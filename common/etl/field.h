@@ -63,7 +63,8 @@ struct field {
     bool or_number;      /* of FIELD_BOOLEAN: 0 and 1 are taken, too */
     bool is_deletion; /* of FIELD_BOOLEAN: true where the source deleted the record; where that has
                          no modification time, its version is the read's time */
-    bool is_agent;    /* of FIELD_TEXT: the program that wrote the record; field_skip_agents */
+    bool is_listed; /* one of those that a complete list of keys names (load-staging --reconcile) */
+    bool is_agent;  /* of FIELD_TEXT: the program that wrote the record; field_skip_agents */
     const struct grammar *grammar; /* of FIELD_TEXT: the canonical form is staged */
     const char *within;            /* column of the field, of a grammar too, that it lies in */
     const char *reason;            /* of FIELD_EXTRACT: where it is no object; NULL: wrong_type */
@@ -117,6 +118,10 @@ void field_reader_free(struct field_reader *reader); /* accepts NULL */
  * commas, blanks around an entry and empty entries do not count, case does. NULL skips nothing. */
 void field_skip_agents(struct field_reader *reader, const char *list);
 
+/* From now on records are entries of a complete list of keys: each must have the listed fields (one
+ * that is not required may be null), the others are neither read nor staged. */
+void field_take_keys(struct field_reader *reader);
+
 /* Logs how many staged texts deserved the notes of their grammars. */
 void field_log_notes(const struct field_reader *reader);
 
@@ -130,7 +135,8 @@ enum field_taken field_read(struct field_reader *reader, const struct field_batc
                             struct field_reject *reject, struct error *err);
 
 /* Finds the columns of a table: a field's is one of its paths, or its own column. STATUS_DATA where
- * the header has none for a required field. Binds until the next call. */
+ * the header has none for a required field, or a listed one where keys are taken. Binds until the
+ * next call. */
 bool field_bind_columns(struct field_reader *reader, const struct csv *csv, struct error *err);
 
 /* The same as field_read for a record of the table that was bound. */

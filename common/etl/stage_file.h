@@ -5,17 +5,19 @@
 #ifndef ETL_STAGE_FILE_H
 #define ETL_STAGE_FILE_H
 
+#include "base/progress.h"
 #include "base/str.h"
 #include "etl/stage_read.h"
 
 /* A load of files on its way. */
 struct stage_reading {
     struct stage *stage;
+    struct feed keys; /* the feed, where a line is one of its keys and not a whole record */
     struct field_reader *reader;
     struct field_batch fixed;
     struct copy *copy;
     int64_t lines; /* over all files: the later line wins */
-    int64_t last_sign;
+    struct progress progress;
     bool has_told_wrapped;
     int64_t last_reject; /* of a replay: the greatest id that was read */
     struct str closed;   /* and the ids that did not fail again, separated by commas */

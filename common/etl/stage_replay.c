@@ -84,6 +84,7 @@ static bool replay_page(struct stage_reading *reading, struct db *db, size_t *co
                                       {"after_id", last},
                                       {"format", NULL},
                                       {"batch_id", NULL},
+                                      {"replay_id", reading->stage->batch->id_text},
                                       {0}};
     struct db_rows *rows = db_query(db, &sql_etl_reject_page, values, err);
     if (!rows)

@@ -271,3 +271,8 @@ enum csv_got csv_take(struct csv *csv, const char *text, size_t length, struct c
     }
     return give(csv, record, &csv->view, reason);
 }
+
+int64_t csv_size(const struct csv *csv)
+{
+    return file_size(csv->file);
+}

@@ -119,7 +119,8 @@ size_t csv_column(const struct csv *csv, const char *name);
 /* The bytes of the header as they stood in the file; borrowed. */
 const char *csv_header(const struct csv *csv, size_t *length);
 
-/* As file_bytes. */
+/* As file_bytes and file_size. */
 int64_t csv_bytes(const struct csv *csv);
+int64_t csv_size(const struct csv *csv);
 
 #endif

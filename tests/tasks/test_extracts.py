@@ -209,6 +209,20 @@ def rejects_of_tables_are_replayed_and_exported_with_their_header(kind):
     )
 
 
+@for_each([(), ("--force",)], name=lambda options: "".join(options) or "the same batch")
+def a_replay_whose_staging_is_lost_reads_its_rejects_again(options):
+    warehouse = Warehouse()
+    with_rejects(warehouse)
+    warehouse.sql.run("""UPDATE etl.rejected_row SET bytes = convert_to(replace(
+        convert_from(bytes, 'UTF8'), 'yesterday', '2024-03-05T00:00:00Z'), 'UTF8')""")
+    command = ["load-staging", "user", "--replay-rejects", "--run-key", "replay"]
+    warehouse.run(*command)
+    warehouse.sql.run("TRUNCATE staging.user")  # as a crash of the server leaves it
+    run = warehouse.run(*command, *options)
+    equal(run["rows_staged"], 1, "rows_staged")
+    equal(warehouse.transform("user", run)["rows_inserted"], 1, "rows_inserted")
+
+
 @test
 def a_replayed_reject_that_is_older_than_what_came_since_changes_nothing():
     warehouse = Warehouse()

@@ -20,7 +20,12 @@ static const struct field membership_fields[] = {
 };
 
 static const struct field user_fields[] = {
-    {.column = "user_id", .path = "_id", .type = FIELD_TEXT, .required = true, .is_key = true},
+    {.column = "user_id",
+     .path = "_id",
+     .type = FIELD_TEXT,
+     .required = true,
+     .is_key = true,
+     .is_listed = true},
     {.column = "username", .path = "username", .type = FIELD_TEXT},
     {.column = "first_name", .path = "first_name", .type = FIELD_TEXT},
     {.column = "last_name", .path = "last_name", .type = FIELD_TEXT},
@@ -94,6 +99,7 @@ const struct feed commcare_user = {
     .filters = user_filters,
     .is_couch = true,
     .stage = &sql_commcare_user_staging,
+    .reconcile = &sql_commcare_user_reconcile,
     .members = user_members,
     .steps = user_steps,
 };
@@ -101,7 +107,12 @@ const struct feed commcare_user = {
 /* ---- groups ---- */
 
 static const struct field group_fields[] = {
-    {.column = "group_id", .path = "_id", .type = FIELD_TEXT, .required = true, .is_key = true},
+    {.column = "group_id",
+     .path = "_id",
+     .type = FIELD_TEXT,
+     .required = true,
+     .is_key = true,
+     .is_listed = true},
     {.column = "name", .path = "name", .type = FIELD_TEXT},
     {.column = "domain", .path = "domain", .type = FIELD_TEXT, .longest = FIELD_ID_LONGEST},
     {.column = "doc_type", .path = "doc_type", .type = FIELD_TEXT},
@@ -154,6 +165,7 @@ const struct feed commcare_group = {
     .filters = group_filters,
     .is_couch = true,
     .stage = &sql_commcare_group_staging,
+    .reconcile = &sql_commcare_group_reconcile,
     .members = group_members,
     .steps = group_steps,
 };
@@ -163,7 +175,12 @@ const struct feed commcare_group = {
 static const char *const test_texts[] = {"true", "false", "none", NULL};
 
 static const struct field domain_fields[] = {
-    {.column = "domain_id", .path = "_id", .type = FIELD_TEXT, .required = true, .is_key = true},
+    {.column = "domain_id",
+     .path = "_id",
+     .type = FIELD_TEXT,
+     .required = true,
+     .is_key = true,
+     .is_listed = true},
     {.column = "domain",
      .path = "name",
      .type = FIELD_TEXT,
@@ -243,6 +260,7 @@ const struct feed commcare_domain = {
     .filters = domain_filters,
     .is_couch = true,
     .stage = &sql_commcare_domain_staging,
+    .reconcile = &sql_commcare_domain_reconcile,
     .steps = domain_steps,
 };
 
@@ -253,7 +271,8 @@ static const struct field application_fields[] = {
      .path = "_id",
      .type = FIELD_TEXT,
      .required = true,
-     .is_key = true},
+     .is_key = true,
+     .is_listed = true},
     {.column = "name", .path = "name", .type = FIELD_TEXT},
     {.column = "domain", .path = "domain", .type = FIELD_TEXT, .longest = FIELD_ID_LONGEST},
     {.column = "doc_type", .path = "doc_type", .type = FIELD_TEXT},
@@ -298,6 +317,7 @@ const struct feed commcare_application = {
     .filters = application_filters,
     .is_couch = true,
     .stage = &sql_commcare_application_staging,
+    .reconcile = &sql_commcare_application_reconcile,
     .steps = application_steps,
 };
 
@@ -308,7 +328,8 @@ static const struct field location_fields[] = {
      .path = "location_id",
      .type = FIELD_TEXT,
      .required = true,
-     .is_key = true},
+     .is_key = true,
+     .is_listed = true},
     {.column = "domain", .path = "domain", .type = FIELD_TEXT, .longest = FIELD_ID_LONGEST},
     {.column = "name", .path = "name", .type = FIELD_TEXT},
     {.column = "site_code", .path = "site_code", .type = FIELD_TEXT},
@@ -363,6 +384,7 @@ const struct feed commcare_location = {
     .target = "warehouse.location_dim",
     .fields = location_fields,
     .stage = &sql_commcare_location_staging,
+    .reconcile = &sql_commcare_location_reconcile,
     .source = &sql_commcare_location_source,
     .source_rejects = &sql_commcare_location_source_rejects,
     .steps = location_steps,

@@ -96,6 +96,7 @@ const struct feed commcare_form = {
     .stage = &sql_commcare_form_staging,
     .source = &sql_commcare_form_source,
     .source_rejects = &sql_commcare_form_source_rejects,
+    .divided = "public.form_processor_xforminstancesql",
     .members = form_members,
     .steps = form_steps,
 };
@@ -162,6 +163,7 @@ const struct feed commcare_synclog = {
     .stage = &sql_commcare_synclog_staging,
     .source = &sql_commcare_synclog_source,
     .source_rejects = &sql_commcare_synclog_source_rejects,
+    .divided = "public.phone_synclogsql",
     .members = synclog_members,
     .steps = synclog_steps,
 };

@@ -123,13 +123,23 @@ const struct feed openedx_course_block = {
 /* ---- roles in courses ---- */
 
 static const struct field course_access_role_fields[] = {
-    {.column = "user_id", .path = "user_id", .type = FIELD_INTEGER, .required = true},
-    {.column = "org", .path = "org", .type = FIELD_TEXT, .longest = 255},
+    {.column = "user_id",
+     .path = "user_id",
+     .type = FIELD_INTEGER,
+     .required = true,
+     .is_listed = true},
+    {.column = "org", .path = "org", .type = FIELD_TEXT, .is_listed = true, .longest = 255},
     {.column = "course_id",
      .path = "course_id",
      .type = FIELD_TEXT,
-     .grammar = &opaque_context_key},
-    {.column = "role", .path = "role", .type = FIELD_TEXT, .required = true, .longest = 255},
+     .grammar = &opaque_context_key,
+     .is_listed = true},
+    {.column = "role",
+     .path = "role",
+     .type = FIELD_TEXT,
+     .required = true,
+     .is_listed = true,
+     .longest = 255},
     {0},
 };
 
@@ -158,6 +168,8 @@ const struct feed openedx_course_access_role = {
     .change_log = OPENEDX_CHANGES,
     .fields = course_access_role_fields,
     .stage = &sql_openedx_course_access_role_staging,
+    .reconcile = &sql_openedx_course_access_role_reconcile,
+    .shows_all = true,
     .source = &sql_openedx_course_access_role_source,
     .steps = course_access_role_steps,
 };
