@@ -28,12 +28,11 @@ static bool write_page(struct db *db, const char *feed, bool is_table, FILE *fil
     char after[24];
     struct str line;
     snprintf(after, sizeof after, "%" PRId64, *last);
-    const struct db_value values[] = {
-        {"feed", feed},
-        {"after_id", after},
-        {"is_table", is_table ? "true" : "false"},
-        {"batch_id", NULL},
-        {0}};
+    const struct db_value values[] = {{"feed", feed},
+                                      {"after_id", after},
+                                      {"is_table", is_table ? "true" : "false"},
+                                      {"batch_id", NULL},
+                                      {0}};
     struct db_rows *rows = db_query(db, &sql_etl_reject_page, values, err);
     if (!rows)
         return false;

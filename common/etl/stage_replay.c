@@ -41,12 +41,11 @@ static bool replay_page(struct stage_reading *reading, struct db *db, size_t *co
     char last[24];
     struct str bytes;
     snprintf(last, sizeof last, "%" PRId64, reading->last_reject);
-    const struct db_value values[] = {
-        {"feed", reading->stage->feed->name},
-        {"after_id", last},
-        {"is_table", "false"},
-        {"batch_id", reading->stage->batch->id_text},
-        {0}};
+    const struct db_value values[] = {{"feed", reading->stage->feed->name},
+                                      {"after_id", last},
+                                      {"is_table", "false"},
+                                      {"batch_id", reading->stage->batch->id_text},
+                                      {0}};
     struct db_rows *rows = db_query(db, &sql_etl_reject_page, values, err);
     if (!rows)
         return false;

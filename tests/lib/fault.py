@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Steps to be broken in every way, each with a warehouse that is ready for it, and the comparison of
-what is there after the retry with what an undisturbed run leaves.
+"""Steps to be broken in every way, each with a warehouse that is ready for it, and the comparison
+of what is there after the retry with what an undisturbed run leaves.
 
     step = fault.Step("transform-fact form")
     with step.fresh() as database:

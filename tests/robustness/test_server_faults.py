@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # time-limit: 900
-"""The warehouse's server crashes under a step, at its n-th message, or has no room for its rows. The
-step is run again once the server is back or has room, and all is as without the fault.
+"""The warehouse's server crashes under a step, at its n-th message, or has no room for its rows.
+The step is run again once the server is back or has room, and all is as without the fault.
 
     test_server_faults.py [--seed N|random] [--seconds N] [words of a test's name]
 """

@@ -1,6 +1,6 @@
 -- The next open rejects of a feed, oldest first, each with what its version would have been. A
--- record may have a mebibyte, so they come in small helpings. Those that a replay has closed are open
--- to that replay again, whose staging may be lost, and to all once it is given up.
+-- record may have a mebibyte, so they come in small helpings. Those that a replay has closed are
+-- open to that replay again, whose staging may be lost, and to all once it is superseded.
 -- param $1 feed text
 -- param $2 after_id bigint
 -- param $3 is_table boolean
