@@ -120,7 +120,7 @@ compile = $(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -DFACTLINE_VERSION='"$(VERSIO
     $(WARNINGS) $(CFLAGS_$1) -ffile-prefix-map=$(CURDIR)=. \
     $(CPPFLAGS) $(CFLAGS) -MMD -MP
 BANNED := $(if $(wildcard common/base/banned.h),-include base/banned.h)
-LIBS := -lpq -lcjson -lz -lzstd -lcrypto
+LIBS := -lpq -lcjson -lz -lzstd
 
 bin_release := build/bin
 $(foreach v,$(filter-out release,$(VARIANTS)),$(eval bin_$v := build/$v/bin))
@@ -306,15 +306,24 @@ check-coverage: tests-coverage
 	    $(call server_tests,coverage)
 	@ci/check-coverage.sh
 
+# $1 is the variant: each program of random faults for its share of SECONDS.
+campaign = @failed=; for program in $(ROBUSTNESS); do \
+    FACTLINE_VARIANT=$1 FACTLINE_BIN=$(CURDIR)/$(bin_$1) $(SCRATCH) python3 $$program \
+        --seed $(SEED) --seconds $$(($(SECONDS) / $(words $(ROBUSTNESS)))) || \
+        failed="$$failed $$program"; \
+    done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+SECONDS ?= 3600
+SEED ?= random
+
+.PHONY: campaign
+## campaign: random schedules and faults for SECONDS (3600), from SEED (random, or a number)
+campaign: release
+	$(call campaign,release)
+
 .PHONY: check-nightly
-## check-nightly: random schedules for NIGHTLY_SECONDS (3600), under the sanitizers
-NIGHTLY_SECONDS ?= 3600
-check-nightly: tests-asan
-	@rm -f $(TALLY)
-	@for program in $(ROBUSTNESS); do \
-	    $(SCRATCH) $(RUN_TESTS) --tally $(TALLY) --variant asan --time-limit 86400 --database \
-	    --command "$$program" python3 $$program --seconds $(NIGHTLY_SECONDS); done
-	@$(RUN_TESTS) --sum $(TALLY)
+## check-nightly: the campaign under the sanitizers
+check-nightly: asan release
+	$(call campaign,asan)
 
 .PHONY: format
 ## format: write the house style into the C sources

@@ -140,8 +140,8 @@ bool db_set_label(struct db *db, const char *batch_id, int64_t attempt, struct e
 
 static bool begin(struct db *db, const char *text, struct error *err)
 {
-    if (PQtransactionStatus(db->conn) == PQTRANS_INTRANS ||
-        PQtransactionStatus(db->conn) == PQTRANS_INERROR)
+    if (!db->is_lost && (PQtransactionStatus(db->conn) == PQTRANS_INTRANS ||
+                         PQtransactionStatus(db->conn) == PQTRANS_INERROR))
         BUG("a transaction was begun inside of another");
     return db_tell(db, "begin", text, 0, NULL, err);
 }

@@ -46,6 +46,7 @@ bool db_send(struct db *db, const char *text, int count, const Oid *types,
                          : PQsendQueryParams(db->conn, text, count, types, values, NULL, NULL, 0);
     if (sent)
         return true;
+    db->is_lost = true; /* or libpq has no memory, and no state that could be gone on from */
     return error_set(err, STATUS_TEMPORARY, "connection to the %s was lost; run the step again",
                      db_kind(db));
 }
@@ -93,6 +94,12 @@ static bool is_copy(const PGresult *result)
     return PQresultStatus(result) == PGRES_COPY_IN || PQresultStatus(result) == PGRES_COPY_OUT;
 }
 
+/* What has none is libpq's own trouble: lacking memory, it leaves answers unread. */
+static bool has_code(const PGresult *result)
+{
+    return PQresultErrorField(result, PG_DIAG_SQLSTATE) != NULL;
+}
+
 PGresult *db_answer(struct db *db, const char *kind, const char *name, struct error *err)
 {
     PGresult *kept = NULL, *next;
@@ -117,6 +124,7 @@ PGresult *db_answer(struct db *db, const char *kind, const char *name, struct er
     if (kept && !is_error(kept))
         return kept;
     db_refused(db, kept, kind, name, err);
+    db->is_lost = !has_code(kept);
     PQclear(kept);
     return NULL;
 }
@@ -223,6 +231,7 @@ PGresult *db_answer_commit(struct db *db, struct error *err)
     } while (next);
     if (result && PQresultStatus(result) == PGRES_COMMAND_OK)
         return result;
+    db->is_lost = !has_code(result);
     if (PQstatus(db->conn) == CONNECTION_BAD)
         error_set(err, STATUS_TEMPORARY,
                   "connection lost while committing; run the step again, it finds out what "
