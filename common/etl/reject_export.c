@@ -25,11 +25,12 @@ struct export
     int64_t last;      /* the id that was written last */
 };
 
-static void write_line(struct export *export, const struct str *line)
+static bool write_line(struct export *export, const struct str *line, struct error *err)
 {
-    /* the stream remembers an error until the file is closed */
-    fwrite(line->text, 1, line->length, export->stream);
-    putc('\n', export->stream);
+    return (fwrite(line->text, 1, line->length, export->stream) == line->length &&
+            putc('\n', export->stream) != EOF) ||
+           error_set(err, STATUS_IO,
+                     "could not write the rejects; look at the space of the folder");
 }
 
 /* Before the first record of a table its header, which the others must share. */
@@ -37,8 +38,7 @@ static bool write_header(struct export *export, const char *header, struct error
 {
     if (export->last == 0) {
         str_add_text(&export->header, header);
-        write_line(export, &export->header);
-        return true;
+        return write_line(export, &export->header, err);
     }
     return strcmp(export->header.text, header) == 0 ||
            error_set(err, STATUS_DATA,
@@ -66,9 +66,7 @@ static bool write_page(struct export *export, size_t *count, struct error *err)
         const char *header = db_rows_text(rows, row, "header");
         str_clear(&line);
         reject_add_bytes(db_rows_text(rows, row, "bytes"), &line);
-        ok = !header || write_header(export, header, err);
-        if (ok)
-            write_line(export, &line);
+        ok = (!header || write_header(export, header, err)) && write_line(export, &line, err);
         export->last = db_rows_int(rows, row, "id");
     }
     str_release(&line);

@@ -85,7 +85,11 @@ static bool is_within_cjson(const struct reference *node)
     for (size_t i = 0; i < node->count; i++)
         if (!is_within_cjson(&node->items[i]))
             return false;
-    return node->type != JSON_NUMBER || (node->length < 64 && isfinite(strtod(node->start, NULL)));
+    char digits[64] = "";
+    if (node->type != JSON_NUMBER || node->length >= sizeof digits)
+        return node->type != JSON_NUMBER;
+    memcpy(digits, node->start, node->length);
+    return isfinite(strtod(digits, NULL));
 }
 
 /* cJSON on its own must take what we take, and what it prints is the same document to both. */

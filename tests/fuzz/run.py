@@ -161,6 +161,7 @@ def keep(target):
             [
                 program("fuzz", target),
                 "-merge=1",
+                "-use_counters=0",  # edges, not how often they are passed: few inputs do
                 f"-max_len={KEPT_LONGEST}",
                 work,
                 folder("corpus", target),

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# time-limit: 600
 """Hostile values in every place that names a row, numbers at every edge, and odd files: each is
 staged and carried to the end, or is a reject with its reason; none is in any output."""
 
