@@ -43,8 +43,8 @@ COMMON_SOURCES := $(sort $(wildcard common/base/*.c common/io/*.c common/etl/*.c
 TASK_SOURCES := $(TASKS:%=tasks/%/main.c)
 # What tests share: an archive, so that a test gets only what it names.
 TEST_LIB_SOURCES := $(sort $(wildcard tests/lib/*.c) $(foreach file,\
-    $(wildcard tests/unit/*/*.c tests/integration/*.c tests/integration/*/*.c),\
-    $(if $(filter test_%,$(notdir $(file))),,$(file))))
+    $(wildcard tests/unit/*/*.c tests/fuzz/*.c tests/integration/*.c tests/integration/*/*.c),\
+    $(if $(filter test_% fuzz_%,$(notdir $(file))),,$(file))))
 # Scripts that run without a server, and those that want one.
 UNIT_SCRIPTS := $(sort $(wildcard tests/unit/*/test_*.sh tests/unit/*/test_*.py \
                                   tests/dags/test_*.py tests/sample/test_*.py))
@@ -52,7 +52,7 @@ SERVER_SCRIPTS := $(sort $(wildcard $(foreach folder,integration integration/* t
     tests/$(folder)/*.sh tests/$(folder)/test_*.py)))
 ROBUSTNESS := $(sort $(wildcard tests/robustness/test_*.py))
 LINT := $(sort $(wildcard ci/check-*.sh))
-UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c tests/fuzz/fuzz_*.c))
 INTEGRATION_SOURCES := $(sort $(wildcard tests/integration/test_*.c tests/integration/*/test_*.c))
 UNIT_TESTS := $(UNIT_SOURCES:.c=)
 INTEGRATION_TESTS := $(INTEGRATION_SOURCES:.c=)
@@ -356,3 +356,5 @@ help:
 -include tests/sample/run.mk
 -include tests/bench/bench.mk
 -include tests/dags/dags.mk
+-include tests/launchers/launchers.mk
+-include tests/fuzz/fuzz.mk

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/interrupt.h"
-#include "base/str.h"
 
 /* False with errno. A signal ends the waiting (EINTR) once it asked for a stop. */
 static bool write_all(int fd, const char *text, size_t length)
@@ -127,4 +126,36 @@ bool output_put_file(const char *path, const char *text, size_t length, const ch
         sync_folder(path);
     str_release(&temporary);
     return ok;
+}
+
+static bool file_failed(const char *path, struct error *err)
+{
+    return error_set(err, STATUS_IO,
+                     "could not write file \"%s\"; look at the folder and its space", path);
+}
+
+bool output_file_open(struct output_file *file, const char *path, struct error *err)
+{
+    *file = (struct output_file){.path = path};
+    str_init(&file->temporary);
+    str_add_format(&file->temporary, "%s.XXXXXX", path);
+    int fd = mkstemp(file->temporary.text);
+    file->stream = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (file->stream)
+        return true;
+    str_release(&file->temporary);
+    return file_failed(path, err);
+}
+
+bool output_file_close(struct output_file *file, bool is_whole, struct error *err)
+{
+    bool is_kept =
+        !ferror(file->stream) && fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0;
+    is_kept = fclose(file->stream) == 0 && is_kept;
+    if (is_whole && (!is_kept || rename(file->temporary.text, file->path) != 0))
+        is_whole = file_failed(file->path, err);
+    if (!is_whole)
+        unlink(file->temporary.text);
+    str_release(&file->temporary);
+    return is_whole;
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where a result goes: standard output and the file of --result-file. Both tell
- * whether the bytes arrived, since a result that is lost after COMMIT must end
- * in a retry.
+ * Where a result goes: standard output, the file of --result-file, and files that the user asked
+ * for. All tell whether the bytes arrived, since a result that is lost after COMMIT must end in a
+ * retry.
  */
 #ifndef BASE_OUTPUT_H
 #define BASE_OUTPUT_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/error.h"
+#include "base/str.h"
 
 /* Writes all of it to standard output, in one write where that takes it, and
  * closes it, which is when some file systems tell of a full disk. STATUS_IO, with
@@ -25,5 +27,20 @@ bool output_check_file(const char *path, struct error *err);
  * folder, fsync, rename. STATUS_IO, with this remedy. */
 bool output_put_file(const char *path, const char *text, size_t length, const char *remedy,
                      struct error *err);
+
+/* A file that is written piece by piece, readable by its owner alone, whole or not at all: until
+ * the end it has another name in the same folder. */
+struct output_file {
+    FILE *stream;
+    const char *path; /* borrowed */
+    struct str temporary;
+};
+
+/* STATUS_IO. After a failure there is nothing to close. */
+bool output_file_open(struct output_file *file, const char *path, struct error *err);
+
+/* Gives the file its name where is_whole (what should be in it is) and all bytes arrived, else
+ * removes it. False unless it has its name; STATUS_IO where is_whole. */
+bool output_file_close(struct output_file *file, bool is_whole, struct error *err);
 
 #endif

@@ -23,14 +23,19 @@ struct stage {
     struct reject_budget budget;
     struct reject_spool *rejects; /* of files */
     int64_t max_record;
-    bool is_filtered; /* an explicit window filters files */
+    bool is_filtered;   /* an explicit window filters files */
+    bool names_rejects; /* the log has line, column and reason of the first rejects */
     struct stage_counts counts;
 };
+
+/* Behind the last page that a table may have. */
+#define STAGE_PAGES_END INT64_C(4294967295)
 
 /* What the feed's source statements are bound to. */
 struct stage_bound {
     char read_number[24], since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE], clock[CLOCK_TEXT_SIZE];
-    struct db_value values[9];
+    char first_page[24], end_page[24];
+    struct db_value values[11];
 };
 void stage_bind(const struct stage *stage, const struct source *source, struct stage_bound *to);
 
@@ -40,9 +45,16 @@ enum stage_format { STAGE_NDJSON, STAGE_CSV, STAGE_TSV, STAGE_NO_FORMAT };
  * none. */
 enum stage_format stage_format(const char *format, const char *path);
 
+/* Copies the records of all files into the table of the feed's COPY, and counts the rejects,
+ * which are spooled. */
+bool stage_copy_files(struct stage *stage, struct error *err);
+
 /* Files, and servers that send documents: record by record through etl/field. Over budget:
  * STATUS_DATA. */
 bool stage_read_files(struct stage *stage, struct error *err);
+
+/* Binds a part of the source's table instead of all of it: pages from first on, before end. */
+void stage_bind_pages(struct stage_bound *bound, int64_t first, int64_t end);
 
 /* Servers: COPY out of each snapshot into staging, then what does not pass the checks into the
  * rejects. */

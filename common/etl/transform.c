@@ -43,6 +43,16 @@ static bool find_batch(struct db *db, const struct feed *feed, const char *id, s
 }
 
 /* Whether the rows are there that load-staging counted. */
+static bool check_counted(const struct batch *batch, int64_t counted, struct error *err)
+{
+    if (counted == batch->rows_staged)
+        return true;
+    return error_set(err, STATUS_DATA,
+                     "batch \"%s\" has %" PRId64 " staged rows, %" PRId64
+                     " were recorded; run load-staging again",
+                     batch->id_text, counted, batch->rows_staged);
+}
+
 static bool check_staging(struct db *db, const struct batch *batch, struct error *err)
 {
     const struct db_value values[] = {{"feed", batch->workflow}, {"batch_id", batch->id_text}, {0}};
@@ -51,12 +61,7 @@ static bool check_staging(struct db *db, const struct batch *batch, struct error
         return false;
     int64_t counted = db_rows_int(rows, 0, "rows");
     db_rows_free(rows);
-    if (counted == batch->rows_staged)
-        return true;
-    return error_set(err, STATUS_DATA,
-                     "batch \"%s\" has %" PRId64 " staged rows, %" PRId64
-                     " were recorded; run load-staging again",
-                     batch->id_text, counted, batch->rows_staged);
+    return check_counted(batch, counted, err);
 }
 
 static bool ask_pending(struct db *db, const struct batch *batch, bool *pending, struct error *err)
@@ -75,9 +80,11 @@ static bool ask_pending(struct db *db, const struct batch *batch, bool *pending,
 static bool check_balance(const struct result *counts, const struct batch *batch, struct error *err)
 {
     int64_t sum = 0;
+    if (!check_counted(batch, result_get_int(counts, "rows_staged"), err))
+        return false;
     for (size_t i = 1; i < 6; i++)
         sum += result_get_int(counts, count_names[i]);
-    if (sum == batch->rows_staged && result_get_int(counts, "rows_staged") == batch->rows_staged)
+    if (sum == batch->rows_staged)
         return true;
     return error_set(err, STATUS_DATA,
                      "%" PRId64 " rows were staged, %" PRId64
@@ -93,7 +100,7 @@ static bool write_data(struct db *db, const struct feed *feed, const struct batc
     bool pending;
     char since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
     if (!step_lock_target(db, feed->lock ? feed->lock : feed->target, err) ||
-        !check_staging(db, batch, err) || !ask_pending(db, batch, &pending, err))
+        !ask_pending(db, batch, &pending, err))
         return false;
     const struct db_value values[] = {
         {"batch_id", batch->id_text},

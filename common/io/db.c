@@ -156,6 +156,23 @@ bool db_begin_snapshot(struct db *db, struct error *err)
     return begin(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
 }
 
+bool db_begin_in_snapshot(struct db *db, const char *snapshot, struct error *err)
+{
+    char text[128];
+    /* SET TRANSACTION takes no parameter; what it gets here can be nothing but a name. */
+    if (snapshot[strspn(snapshot, "0123456789ABCDEF-")] != '\0' || strlen(snapshot) > 64)
+        BUG("a snapshot has an unknown kind of name");
+    snprintf(text, sizeof text, "SET TRANSACTION SNAPSHOT '%s'", snapshot);
+    if (!db_begin_snapshot(db, err))
+        return false;
+    if (db_tell(db, "snapshot", text, 0, NULL, err))
+        return true;
+    return strcmp(err->sqlstate, "22023") == 0
+               ? error_set(err, STATUS_TEMPORARY,
+                           "the session that shared its snapshot is gone; run the step again")
+               : false;
+}
+
 bool db_savepoint(struct db *db, struct error *err)
 {
     return db_tell(db, "savepoint", "SAVEPOINT factline", 0, NULL, err);

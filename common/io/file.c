@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/stat.h>
+
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "io/file_stream.h"
@@ -71,6 +74,11 @@ const char *file_label(const struct file *file)
 int64_t file_bytes(const struct file *file)
 {
     return file_stream_bytes(file->stream);
+}
+
+int64_t file_size(const struct file *file)
+{
+    return file_stream_size(file->stream);
 }
 
 /* ---- lines ---- */
@@ -221,6 +229,17 @@ enum file_got file_next(struct file *file, struct file_line *line, struct error 
     line->full_length = (int64_t)part.length;
     line->is_crlf = part.size == part.length + 2;
     return FILE_LINE;
+}
+
+/* ---- beside the content ---- */
+
+int64_t file_modified(const char *path)
+{
+    struct stat status;
+    if (strcmp(path, "-") == 0 || stat(path, &status) != 0 || !S_ISREG(status.st_mode)) {
+        return INT64_MAX;
+    }
+    return (int64_t)status.st_mtim.tv_sec * CLOCK_SECOND + status.st_mtim.tv_nsec / 1000;
 }
 
 /* ---- small files ---- */

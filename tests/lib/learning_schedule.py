@@ -1,19 +1,40 @@
 # SPDX-License-Identifier: MIT
 """A random schedule of loads, transforms and derived runs of Open edX with accidents, and the
-comparison of enrollment data with a recompute by other means.
+comparison of enrollment data and daily metrics with a recompute by other means. Of the metrics
+those that no run's day has a part in.
 """
 
+import calendar
+import datetime
 import random
 from fractions import Fraction
 
 from accident import Accidents
-from harness import same_rows
+from harness import check, equal, same_rows
 from learning import FACTS, Site, block, enrollment, module, usage
 
 COURSES = ["course-v1:edX+X+26", "course-v1:edX+Y+26", "edX/Old/2014"]
+LIBRARY = "lib:edX:bank"
+AS_OF = "2026-04-01"
+OTHER_FEEDS = [
+    "course_block",
+    "course_block",
+    "student_module_history",
+    "certificate",
+    "course_access_role",
+]
 USERS = [101, 102, 103, 104]
 PROBLEMS = ["p1", "p2", "p3", "b1", "b2", "b3"]
 WEIGHTED = {"p3": 2.0}
+KEYS = {
+    "student_module": ("student_id", "course_id", "module_id"),
+    "enrollment": ("user_id", "course_id"),
+}
+STAMPS = {"student_module": ("modified",), "enrollment": ("history_date", "created")}
+
+
+def name_of(line, key):
+    return tuple(line[name] for name in key)
 
 
 def key_of(course, kind, name):
@@ -29,9 +50,10 @@ class Schedule(Accidents):
         super().__init__(random.Random(seed), Site())
         self.chance, self.site = self.rng, self.warehouse
         self.length = random.Random(seed).randint(10, 20 + options.steps)
-        self.loads = {}  # run key -> feed, lines
+        self.loads = {}  # run key -> feed, lines, file
         self.reads = {}  # batch id -> feed, read number, lines
-        self.steps = self.rows = 0
+        self.records = []  # of the batches that are complete
+        self.steps = self.rows = self.days = 0
 
     @staticmethod
     def add_options(parser):
@@ -47,6 +69,15 @@ class Schedule(Accidents):
     # ---- records ----
 
     def make_student_module(self):
+        if self.chance.random() < 0.1:
+            key = f"lb:edX:bank:problem:{self.chance.choice(PROBLEMS)}"
+            user = self.chance.choice(USERS)
+            return module(user, "", 1.0, 1.0, self.time(), LIBRARY, module_id=key)
+        made = self.make_module_of_a_course()
+        agent = self.chance.choice([None] * 5 + ["bot/1", "Mozilla/5.0 bot/1"])
+        return {**made, "user_agent": agent} if agent else made
+
+    def make_module_of_a_course(self):
         course, name, user = (self.chance.choice(things) for things in (COURSES, PROBLEMS, USERS))
         if self.chance.random() < 0.15:
             shown = [["problem", each] for each in PROBLEMS[3:] if self.chance.random() < 0.6]
@@ -83,6 +114,37 @@ class Schedule(Accidents):
             history_date=self.time(),
         )
         return {**made, "deleted": True} if self.chance.random() < 0.15 else made
+
+    def make_student_module_history(self):
+        """The platform updates a row in place, but not its student module nor its time."""
+        number = self.chance.randint(1, 40)
+        name, user = PROBLEMS[number % len(PROBLEMS)], USERS[number % len(USERS)]
+        return {
+            "id": number,
+            "student_module_id": module(
+                user, "", module_id=key_of(COURSES[number % 2], "problem", name)
+            )["id"],
+            "created": f"2026-03-{1 + number % 20:02d}T12:00:00Z",
+            "state": '{"attempts": %d}' % self.chance.randint(1, 3),
+            "grade": 1.0,
+            "max_grade": 4.0,
+        }
+
+    def make_certificate(self):
+        return {
+            "user_id": self.chance.choice(USERS),
+            "course_id": self.chance.choice(COURSES),
+            "status": self.chance.choice(["downloadable", "downloadable", "notpassing"]),
+            "created_date": self.chance.choice([self.time(), self.time(), None]),
+        }
+
+    def make_course_access_role(self):
+        return {
+            "user_id": self.chance.choice(USERS),
+            "org": "edX",
+            "course_id": self.chance.choice(["", *COURSES]),
+            "role": self.chance.choice(["staff", "instructor", "beta_testers", "beta_testers"]),
+        }
 
     def make_structure(self):
         course, version = self.chance.choice(COURSES), f"V{self.chance.randint(1, 9)}"
@@ -136,17 +198,22 @@ class Schedule(Accidents):
 
     def load(self, key=None):
         if key is None:
-            feed = self.chance.choice(["student_module"] * 3 + ["enrollment", "course_block"])
+            feed = self.chance.choice(["student_module"] * 3 + ["enrollment"] * 2 + OTHER_FEEDS)
             if feed == "course_block":
                 lines = self.make_structure()
             else:
                 make = getattr(self, f"make_{feed}")
-                lines = [make() for _ in range(self.chance.randint(1, 30))]
+                many = 2 if feed == "course_access_role" else 30
+                lines = [make() for _ in range(self.chance.randint(1, many))]
             key = f"k{len(self.loads) + 1}"
-            self.loads[key] = (feed, lines, self.site.file(lines))
+            path = self.site.file(lines)
+            lines = [line for line in lines if not (line.get("user_agent") or "").startswith("bot")]
+            self.loads[key] = (feed, lines, path)
         feed, lines, path = self.loads[key]
         self.tell(f"load {feed} {key}: {lines}")
         command = ["load-staging", feed, "--source", path, "--run-key", key]
+        if feed == "student_module":
+            command += ["--crawler-agents", "bot, ,"]
         if not self.finish([command]):
             self.wait_for_sessions()
         for batch, run_key, read in self.site.sql.tuples(
@@ -171,6 +238,45 @@ class Schedule(Accidents):
         task = "transform-fact" if feed in FACTS else "transform-dim"
         return [task, feed, "--batch-id", str(batch)]
 
+    def reconcile(self):
+        """A list of some of the keys, taken now or on a day of the records' month."""
+        feed = self.chance.choice(sorted(KEYS))
+        key, stamps = KEYS[feed], STAMPS[feed]
+        self.wait_for_sessions()
+        self.records = self.complete()
+        keys = {
+            name_of(line, key) for own, _, lines in self.records for line in lines if own == feed
+        }
+        keys = sorted(name for name in keys if self.chance.random() < 0.8)
+        since = time.time() - calendar.timegm((2026, 3, self.chance.randint(1, 20), 0, 0, 0))
+        overlap = max(0, self.chance.choice([0, int(since)]))
+        run = self.site.load(
+            feed,
+            [dict(zip(key, name)) for name in keys],
+            *("--reconcile", "--overlap", f"{overlap}s", "--expect-rows", len(keys)),
+            expect=(0, 75),
+        )
+        if run.status == 75:
+            unfinished = f"workflow = '{feed}' AND state IN ('open', 'staged', 'failed')"
+            waiting = self.site.sql.number(f"SELECT count(*) FROM etl.batch WHERE {unfinished}")
+            check(waiting > 1, "a list waits for nothing")
+            return
+        until = datetime.datetime.fromisoformat(run["until"].replace("Z", "+00:00"))
+        listed_at = (until - datetime.timedelta(seconds=overlap)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        lines = [
+            {**dict(zip(key, name)), stamps[0]: listed_at, "deleted": True}
+            for name, line in self.winners(feed, lambda line: name_of(line, key), stamps).items()
+            if name not in keys and not line.get("deleted")
+            if max(line.get(stamp) or "" for stamp in stamps) <= listed_at
+        ]
+        self.tell(f"reconcile {feed} {run['batch_id']}: {lines}")
+        equal(run["rows_staged"], len(lines), "what a list deletes")
+        self.faults["lists of keys"] += 1
+        read = self.site.sql.number(
+            f"SELECT read_number FROM etl.batch WHERE id = {run['batch_id']}"
+        )
+        self.reads[int(run["batch_id"])] = (feed, read, lines)
+
     def transform(self):
         waiting = self.staged()
         if waiting:
@@ -184,7 +290,7 @@ class Schedule(Accidents):
 
     def derive_command(self):
         self.steps += 1
-        return ["enrollment-data-from-fact", "--as-of", "2026-04-01", "--run-key", f"d{self.steps}"]
+        return ["enrollment-data-from-fact", "--as-of", AS_OF, "--run-key", f"d{self.steps}"]
 
     def derive(self):
         self.tell("derive")
@@ -213,7 +319,7 @@ class Schedule(Accidents):
             [self.load] * 6
             + [self.transform] * 6
             + [self.derive] * 3
-            + [self.load_again, self.together, self.clear]
+            + [self.load_again, self.together, self.clear, self.reconcile]
         )
         rare = [self.lose_staging, self.move_zones]
         for _ in range(self.length):
@@ -260,14 +366,108 @@ class Schedule(Accidents):
             "rows",
         )
         self.rows = len(seen)
+        self.check_metrics()
+        kept = self.metrics()
+        self.site.derive("--force", as_of=AS_OF)
+        same_rows(kept, self.metrics(), "metrics, kept day by day and computed anew")
+
+    def metrics(self):
+        return self.site.sql.tuples(
+            "SELECT to_jsonb(metrics) - 'batch_id' FROM warehouse.course_daily_metrics AS metrics"
+        )
 
     # ---- the oracle: one record after the other, no statement shared with the product ----
+
+    def check_metrics(self):
+        seen = self.site.sql.tuples(
+            """SELECT context.context_key, metrics.metric_date, metrics.active_learners,
+                      metrics.mau_to_date, metrics.enrollment_count, metrics.certificates
+                 FROM warehouse.course_daily_metrics AS metrics
+                 JOIN warehouse.learning_context_dim AS context
+                   ON context.id = metrics.context_id"""
+        )
+        active, enrolled, awarded = self.activity(), self.enrolled(), self.awarded()
+        for course, day, *numbers in seen:
+            visitors = [user for user, days in active[course].items() if day in days]
+            month = [
+                user
+                for user, days in active[course].items()
+                if any(day[:7] == each[:7] and each <= day for each in days)
+            ]
+            there = 0
+            for events in enrolled[course].values():
+                past = [event for event in events if event[0][:10] <= day]
+                there += bool(past) and past[-1][1]
+            certificates = sum(1 for given in awarded[course] if given[:10] <= day)
+            equal(
+                numbers,
+                [len(visitors), len(month), there, certificates],
+                f"{course} on {day}: active, month, enrolled, certificates",
+            )
+        self.days = len(seen)
+
+    def activity(self):
+        """Per course and learner the days that any student module, or history of one, tells of."""
+        days = {course: {} for course in COURSES}
+        owners = {}
+        for feed, _, lines in self.records:
+            for line in lines if feed == "student_module" else []:
+                owners.setdefault(line["id"], set()).add((line["course_id"], line["student_id"]))
+                if line["course_id"] in days and not line.get("deleted"):
+                    seen = days[line["course_id"]].setdefault(line["student_id"], set())
+                    seen.update((line["created"][:10], line["modified"][:10]))
+        for feed, _, lines in self.records:
+            for line in lines if feed == "student_module_history" else []:
+                for course, user in owners.get(line["student_module_id"], ()):
+                    if course in days:
+                        days[course].setdefault(user, set()).add(line["created"][:10])
+        return days
+
+    def staff(self):
+        """Pairs of user and course; None is any course."""
+        return {
+            (line["user_id"], line["course_id"] or None)
+            for feed, _, lines in self.records
+            for line in lines
+            if feed == "course_access_role" and line["role"] != "beta_testers"
+        }
+
+    def enrolled(self):
+        """Per course and learner the events, the later record of a moment wins."""
+        best, staff = {}, self.staff()
+        for feed, read, lines in self.records:
+            for place, line in enumerate(lines if feed == "enrollment" else []):
+                key = (line["course_id"], line["user_id"], line["history_date"])
+                if best.get(key, ((),))[0] < (read, place):
+                    is_active = bool(line["is_active"]) and not line.get("deleted")
+                    best[key] = ((read, place), is_active)
+        events = {course: {} for course in COURSES}
+        for course, user, moment in sorted(best):
+            if (user, course) not in staff and (user, None) not in staff:
+                active = best[course, user, moment][1]
+                events[course].setdefault(user, []).append((moment, active))
+        return events
+
+    def awarded(self):
+        given = self.winners("certificate", lambda line: (line["user_id"], line["course_id"]), [])
+        return {
+            course: [
+                line["created_date"]
+                for (_, of), line in given.items()
+                if of == course and line["status"] == "downloadable" and line["created_date"]
+            ]
+            for course in COURSES
+        }
 
     def winners(self, feed, key, stamps):
         best = {}
         for own, read, lines in self.records:
             for place, line in enumerate(lines if own == feed else []):
-                version = (max(line.get(stamp) or "" for stamp in stamps), read, place)
+                version = (
+                    max([line.get(stamp) or "" for stamp in stamps], default=""),
+                    read,
+                    place,
+                )
                 if best.get(key(line), ((),))[0] < version:
                     best[key(line)] = (version, line)
         return {name: line for name, (_, line) in best.items()}
@@ -284,15 +484,15 @@ class Schedule(Accidents):
     def expected(self):
         modules = self.winners(
             "student_module",
-            lambda line: (line["student_id"], line["course_id"], line["module_id"]),
-            ["modified"],
+            lambda line: name_of(line, KEYS["student_module"]),
+            STAMPS["student_module"],
         )
         modules = {key: line for key, line in modules.items() if not line.get("deleted")}
         structures = self.structures()
         enrollments = self.winners(
             "enrollment",
-            lambda line: (line["user_id"], line["course_id"]),
-            ["history_date", "created"],
+            lambda line: name_of(line, KEYS["enrollment"]),
+            STAMPS["enrollment"],
         )
         for (user, course), line in enrollments.items():
             if not line.get("deleted"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A gate between a task and the server: counts what the task sends and, at the n-th, does harm.
+"""A gate between a task and the server: counts what the task sends and does harm, once.
 
     with Gate(7, "answered", kill) as gate:
         run = gate.wait(start_task(..., env=gate.environment))
@@ -33,7 +33,7 @@ def server_socket():
     return socket.create_connection((host, int(port)))
 
 
-# ---- harm to a connection of a gate; true if the connection is then to be closed ----
+# ---- harm: what happens to a connection of a gate; true if it is then to be closed ----
 
 
 def cut(gate, connection):

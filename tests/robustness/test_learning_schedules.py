@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # time-limit: 600
 """The property for Open edX: after any order of loads, transforms, derived runs, repetitions and
-accidents, enrollment data equals a recompute, by other means, of all records that completed batches
-staged.
+accidents, enrollment data and daily metrics equal a recompute, by other means, of all records that
+completed batches staged.
 
     test_learning_schedules.py [--seed N|random] [--schedules N] [--seconds N] [--steps N] [--tell]
 """

@@ -334,6 +334,57 @@ static void only_a_regular_file_may_be_replaced(void **state)
                         "result file \"/dev/null\" is there and is no regular file; name another");
 }
 
+/* ---- a file piece by piece ---- */
+
+static void write_pieces(bool is_whole, const char *to, bool ends_well)
+{
+    struct error err;
+    struct output_file file;
+
+    assert_true(output_file_open(&file, to, &err));
+    fputs("one, ", file.stream);
+    fputs("two\n", file.stream);
+    assert_int_equal(output_file_close(&file, is_whole, &err), ends_well);
+    if (is_whole && !ends_well)
+        assert_int_equal(err.status, STATUS_IO);
+}
+
+static void pieces_become_a_file_of_its_owner_at_the_end(void **state)
+{
+    struct stat status;
+
+    (void)state;
+    write_pieces(true, path, true);
+    file_is(path, "one, two\n");
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    assert_int_equal(files_in(folder), 1);
+}
+
+static void pieces_that_are_no_whole_leave_what_was_there(void **state)
+{
+    struct error err;
+
+    (void)state;
+    assert_true(output_put_file(path, "old\n", 4, "x", &err));
+    write_pieces(false, path, false);
+    file_is(path, "old\n");
+    write_pieces(true, folder, false);
+    assert_int_equal(files_in(folder), 1);
+}
+
+static void a_file_of_pieces_wants_its_folder(void **state)
+{
+    struct error err;
+    struct output_file file;
+
+    (void)state;
+    assert_false(output_file_open(&file, "/nonexistent/x.csv", &err));
+    assert_int_equal(err.status, STATUS_IO);
+    assert_string_equal(err.message, "could not write file \"/nonexistent/x.csv\"; look at the "
+                                     "folder and its space");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +400,9 @@ int main(void)
         cmocka_unit_test(a_rename_that_fails_leaves_nothing_behind),
         cmocka_unit_test(a_disk_that_is_full_leaves_the_old_file),
         cmocka_unit_test(only_a_regular_file_may_be_replaced),
+        cmocka_unit_test(pieces_become_a_file_of_its_owner_at_the_end),
+        cmocka_unit_test(pieces_that_are_no_whole_leave_what_was_there),
+        cmocka_unit_test(a_file_of_pieces_wants_its_folder),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -1,15 +1,17 @@
 -- Infer the applications and builds that the sync logs of a batch name and that nobody knows yet.
 -- param $1 batch_id bigint
-WITH named AS (
-    SELECT DISTINCT staged.app_id AS application_id
+WITH pair AS MATERIALIZED (
+    SELECT DISTINCT staged.app_id, staged.build_id
       FROM staging.synclog AS staged
      WHERE staged.batch_id = $1
-       AND staged.app_id <> ''
+), named AS (
+    SELECT pair.app_id AS application_id
+      FROM pair
+     WHERE pair.app_id <> ''
      UNION
-    SELECT DISTINCT staged.build_id
-      FROM staging.synclog AS staged
-     WHERE staged.batch_id = $1
-       AND staged.build_id <> ''
+    SELECT pair.build_id
+      FROM pair
+     WHERE pair.build_id <> ''
 ), added AS (
     INSERT INTO warehouse.application_dim (
            application_id, is_inferred, version_time, read_number, batch_id)

@@ -3,26 +3,35 @@
 -- param $2 pending_older boolean
 -- param $3 own_times boolean
 --
--- A record is judged by its key alone, so what is unchanged costs no look at the facts, however
--- large they have grown; LIMIT 1 keeps that one probe for each, in the order of the index. All
--- parts see the warehouse as it was before: the image before a change is read beside the write. A
--- dimension that is missing would be NULL, and refused.
-WITH incoming AS (
+-- A record is judged by its key and the hash of the rest, so what is unchanged costs no look at the
+-- facts, however large they have grown; LIMIT 1 keeps that one probe for each, in the order of the
+-- index. Only what is written is fetched whole, from its place in staging and in that order; the
+-- ids of a batch are reserved at once and ascend with it, so that the facts' index grows at its
+-- end. All parts see the warehouse as it was before: the image before a change is read beside the
+-- write. A dimension that is missing would be NULL, and refused.
+WITH staged AS MATERIALIZED (
+    SELECT count(*) AS lines
+      FROM staging.synclog AS line
+     WHERE line.batch_id = $1
+), reserved AS MATERIALIZED (
+    SELECT setval('warehouse.synclog_key_id_seq',
+                  nextval('warehouse.synclog_key_id_seq') + staged.lines) - staged.lines AS id
+      FROM staged
+), incoming AS (
     SELECT DISTINCT ON (staged.synclog_id)
-           staged.synclog_id, staged.sync_date, staged.duration, staged.is_formplayer,
-           staged.domain, staged.app_id, staged.build_id, staged.user_id, staged.device_id,
-           staged.request_user_id, staged.version_time, staged.read_number,
+           staged.synclog_id, staged.sync_date, staged.version_time, staged.read_number,
            hash_record_extended((
                staged.duration, staged.is_formplayer, staged.domain, staged.app_id,
                staged.build_id, staged.user_id, staged.device_id, staged.request_user_id), 1)
-           AS digest
+           AS digest,
+           staged.ctid AS place, row_number() OVER () AS ordinal
       FROM staging.synclog AS staged
      WHERE staged.batch_id = $1
      ORDER BY staged.synclog_id, staged.version_time DESC, staged.read_number DESC,
               staged.line_no DESC
 ), judged AS MATERIALIZED (
     SELECT incoming.*,
-           COALESCE(key.id, nextval('warehouse.synclog_key_id_seq')) AS id,
+           COALESCE(key.id, (SELECT reserved.id FROM reserved) + incoming.ordinal) AS id,
            key.sync_date AS key_sync_date,
            CASE WHEN key.id IS NULL THEN 'new'
                 WHEN (incoming.version_time, incoming.read_number)
@@ -64,29 +73,35 @@ WITH incoming AS (
            read_number = EXCLUDED.read_number,
            digest = EXCLUDED.digest
     RETURNING 1
-), placed AS NOT MATERIALIZED (
-    SELECT judged.*, user_dim.id AS user_dim_id, app_dim.id AS app_dim_id,
-           build_dim.id AS build_dim_id, domain_dim.id AS domain_dim_id
+), written AS (
+    SELECT judged.id, judged.place
       FROM judged
-      LEFT JOIN warehouse.user_dim AS user_dim
-        ON user_dim.user_id = COALESCE(judged.user_id, '')
-      LEFT JOIN warehouse.application_dim AS app_dim
-        ON app_dim.application_id = COALESCE(judged.app_id, '')
-      LEFT JOIN warehouse.application_dim AS build_dim
-        ON build_dim.application_id = COALESCE(judged.build_id, '')
-      LEFT JOIN warehouse.domain_dim AS domain_dim
-        ON domain_dim.domain = COALESCE(judged.domain, '')
+     WHERE judged.verdict = 'new'
+     UNION ALL
+    SELECT kept.id, kept.place
+      FROM kept
+     WHERE kept.verdict = 'moved'
+     ORDER BY place
 ), inserted AS (
     INSERT INTO warehouse.synclog_fact (
            id, sync_date, synclog_id, user_dim_id, app_dim_id, build_dim_id, domain_dim_id,
            duration, is_formplayer, domain, app_id, build_id, user_id, device_id, request_user_id,
            version_time, read_number, batch_id)
-    SELECT placed.id, placed.sync_date, placed.synclog_id, placed.user_dim_id, placed.app_dim_id,
-           placed.build_dim_id, placed.domain_dim_id, placed.duration, placed.is_formplayer,
-           placed.domain, placed.app_id, placed.build_id, placed.user_id, placed.device_id,
-           placed.request_user_id, placed.version_time, placed.read_number, $1
-      FROM placed
-     WHERE placed.verdict = 'new'
+    SELECT written.id, staged.sync_date, staged.synclog_id, user_dim.id, app_dim.id, build_dim.id,
+           domain_dim.id, staged.duration, staged.is_formplayer, staged.domain, staged.app_id,
+           staged.build_id, staged.user_id, staged.device_id, staged.request_user_id,
+           staged.version_time, staged.read_number, $1
+      FROM written
+      JOIN staging.synclog AS staged
+        ON staged.ctid = written.place
+      LEFT JOIN warehouse.user_dim AS user_dim
+        ON user_dim.user_id = COALESCE(staged.user_id, '')
+      LEFT JOIN warehouse.application_dim AS app_dim
+        ON app_dim.application_id = COALESCE(staged.app_id, '')
+      LEFT JOIN warehouse.application_dim AS build_dim
+        ON build_dim.application_id = COALESCE(staged.build_id, '')
+      LEFT JOIN warehouse.domain_dim AS domain_dim
+        ON domain_dim.domain = COALESCE(staged.domain, '')
     RETURNING user_dim_id
 ), left_behind AS (
     DELETE FROM warehouse.synclog_fact AS fact
@@ -95,30 +110,28 @@ WITH incoming AS (
                  FROM kept
                 WHERE kept.verdict = 'moved'))
     RETURNING fact.user_dim_id
-), moved AS (
-    INSERT INTO warehouse.synclog_fact (
-           id, sync_date, synclog_id, user_dim_id, app_dim_id, build_dim_id, domain_dim_id,
-           duration, is_formplayer, domain, app_id, build_id, user_id, device_id, request_user_id,
-           version_time, read_number, batch_id)
-    SELECT placed.id, placed.sync_date, placed.synclog_id, placed.user_dim_id, placed.app_dim_id,
-           placed.build_dim_id, placed.domain_dim_id, placed.duration, placed.is_formplayer,
-           placed.domain, placed.app_id, placed.build_id, placed.user_id, placed.device_id,
-           placed.request_user_id, placed.version_time, placed.read_number, $1
-      FROM placed
-     WHERE placed.verdict = 'moved'
-    RETURNING user_dim_id
 ), changed AS (
     -- by the index of the row's own month
     INSERT INTO warehouse.synclog_fact AS fact (
            id, sync_date, synclog_id, user_dim_id, app_dim_id, build_dim_id, domain_dim_id,
            duration, is_formplayer, domain, app_id, build_id, user_id, device_id, request_user_id,
            version_time, read_number, batch_id)
-    SELECT placed.id, placed.sync_date, placed.synclog_id, placed.user_dim_id, placed.app_dim_id,
-           placed.build_dim_id, placed.domain_dim_id, placed.duration, placed.is_formplayer,
-           placed.domain, placed.app_id, placed.build_id, placed.user_id, placed.device_id,
-           placed.request_user_id, placed.version_time, placed.read_number, $1
-      FROM placed
-     WHERE placed.verdict = 'changed'
+    SELECT kept.id, staged.sync_date, staged.synclog_id, user_dim.id, app_dim.id, build_dim.id,
+           domain_dim.id, staged.duration, staged.is_formplayer, staged.domain, staged.app_id,
+           staged.build_id, staged.user_id, staged.device_id, staged.request_user_id,
+           staged.version_time, staged.read_number, $1
+      FROM kept
+      JOIN staging.synclog AS staged
+        ON staged.ctid = kept.place
+      LEFT JOIN warehouse.user_dim AS user_dim
+        ON user_dim.user_id = COALESCE(staged.user_id, '')
+      LEFT JOIN warehouse.application_dim AS app_dim
+        ON app_dim.application_id = COALESCE(staged.app_id, '')
+      LEFT JOIN warehouse.application_dim AS build_dim
+        ON build_dim.application_id = COALESCE(staged.build_id, '')
+      LEFT JOIN warehouse.domain_dim AS domain_dim
+        ON domain_dim.domain = COALESCE(staged.domain, '')
+     WHERE kept.verdict = 'changed'
         ON CONFLICT (id, sync_date) DO UPDATE
        SET user_dim_id = EXCLUDED.user_dim_id,
            app_dim_id = EXCLUDED.app_dim_id,
@@ -154,9 +167,6 @@ WITH incoming AS (
     SELECT $1, left_behind.user_dim_id
       FROM left_behind
      UNION
-    SELECT $1, moved.user_dim_id
-      FROM moved
-     UNION
     SELECT $1, before.user_dim_id
       FROM before
      UNION
@@ -168,16 +178,18 @@ WITH incoming AS (
            count(*) FILTER (WHERE judged.verdict = 'older') AS older,
            count(*) FILTER (WHERE judged.verdict IN ('moved', 'changed')) AS differing
       FROM judged
-), staged AS (
-    SELECT count(*) AS lines
-      FROM staging.synclog AS line
-     WHERE line.batch_id = $1
+), written_rows AS (
+    SELECT (SELECT count(*) FROM inserted) AS inserted,
+           (SELECT count(*) FROM left_behind) AS moved,
+           (SELECT count(*) FROM changed) AS changed,
+           (SELECT count(*) FROM key_kept) AS keys
 )
 SELECT staged.lines AS rows_staged,
-       (SELECT count(*) FROM inserted) AS rows_inserted,
-       (SELECT count(*) FROM moved) + (SELECT count(*) FROM changed) AS rows_updated,
-       judgement.same + (SELECT count(*) FROM key_kept) - judgement.differing AS rows_unchanged,
+       written_rows.inserted - written_rows.moved AS rows_inserted,
+       written_rows.moved + written_rows.changed AS rows_updated,
+       judgement.same + written_rows.keys - judgement.differing AS rows_unchanged,
        staged.lines - judgement.keys AS rows_duplicate,
        judgement.older AS rows_older
   FROM staged
- CROSS JOIN judgement;
+ CROSS JOIN judgement
+ CROSS JOIN written_rows;

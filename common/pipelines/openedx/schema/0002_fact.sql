@@ -128,6 +128,8 @@ CREATE TABLE warehouse.learner_activity_fact (
     batch_id bigint NOT NULL,
     PRIMARY KEY (context_id, activity_date, learner_id)
 );
+CREATE INDEX learner_activity_fact_by_learner
+    ON warehouse.learner_activity_fact (context_id, learner_id, activity_date);
 
 CREATE TABLE warehouse.enrollment_fact (
     learner_id bigint NOT NULL,
@@ -177,8 +179,8 @@ CREATE TABLE warehouse.certificate_fact (
     PRIMARY KEY (context_id, learner_id)
 ) WITH (fillfactor = 75);
 
--- What changed: an enrollment (learner_id set), all of a context (neither), or what the metrics of
--- a context count from a day on (metric_date set).
+-- What changed: an enrollment (learner_id alone), all of a context (neither), or what a learner
+-- adds to the metrics of a context on a day (both).
 CREATE TABLE warehouse.learning_change_log (
     batch_id bigint NOT NULL,
     context_id bigint NOT NULL,

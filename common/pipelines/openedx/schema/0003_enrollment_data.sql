@@ -66,6 +66,40 @@ SELECT context.id AS context_id,
    AND context.context_type = 'ccx'
  WHERE context.context_type IN ('course', 'ccx');
 
+-- What is only waiting to be derived: an enrollment, or all of a context (learner_id NULL), by
+-- batches that are not consumed yet or as a course that could not be computed.
+CREATE VIEW warehouse.enrollment_data_waiting AS
+WITH unconsumed AS (
+    SELECT log.context_id, log.learner_id
+      FROM etl.consumer AS consumer
+      JOIN etl.batch AS batch
+        ON batch.workflow = consumer.source_workflow
+       AND batch.state = 'complete'
+      JOIN warehouse.learning_change_log AS log
+        ON log.batch_id = batch.id
+       AND log.metric_date IS NULL
+     WHERE consumer.consumer = 'enrollment_data'
+       AND NOT EXISTS (
+               SELECT
+                 FROM etl.batch_consumption AS consumption
+                WHERE consumption.consumer = 'enrollment_data'
+                  AND consumption.source_batch_id = batch.id)
+)
+SELECT unconsumed.context_id, unconsumed.learner_id
+  FROM unconsumed
+ UNION
+SELECT coached.id, NULL
+  FROM unconsumed
+  JOIN warehouse.learning_context_dim AS coached
+    ON coached.parent_context_id = unconsumed.context_id
+ WHERE unconsumed.learner_id IS NULL
+ UNION
+SELECT context.id, NULL
+  FROM etl.pending_unit AS pending
+  JOIN warehouse.learning_context_dim AS context
+    ON context.context_key = pending.unit COLLATE "C"
+ WHERE pending.workflow = 'enrollment_data';
+
 -- What enrollment_data has to hold for these enrollments, learners[i] in contexts[i]; none where
 -- there is no enrollment. Points are summed as numeric, so that their order does not matter. Of the
 -- children of a randomised parent the first max_count are counted: selected, then seen, then in
@@ -103,6 +137,10 @@ WITH enrollment AS MATERIALIZED (
                OFFSET 0) AS fact
       JOIN warehouse.context_structure AS structure
         ON structure.context_id = fact.context_id
+), named AS MATERIALIZED (
+    SELECT block.id, block.local_key
+      FROM warehouse.block_dim AS block
+     WHERE block.context_id = ANY (ARRAY(SELECT DISTINCT enrollment.context_id FROM enrollment))
 ), own AS MATERIALIZED (
     SELECT module.learner_id, module.context_id, block.local_key, module.grade, module.max_grade,
            module.modified_on, module.selected
@@ -115,7 +153,7 @@ WITH enrollment AS MATERIALIZED (
                   AND fact.context_id = enrollment.context_id
                   AND fact.deleted_on IS NULL
                OFFSET 0) AS module
-      JOIN warehouse.block_dim AS block
+      JOIN named AS block
         ON block.id = module.block_id
 ), structure AS MATERIALIZED (
     SELECT block.context_id AS structure_id, block.id, block.local_key, block.block_type,
@@ -233,4 +271,151 @@ SELECT enrollment.learner_id,
   LEFT JOIN activity
     ON activity.learner_id = enrollment.learner_id
    AND activity.context_id = enrollment.context_id
+$$;
+
+-- Write the enrollment data of these enrollments, learners[i] in contexts[i], as the definition has
+-- it: what is right already is not written. keys_touched counts those that there are or were.
+CREATE FUNCTION warehouse.write_enrollment_data(
+        learners bigint[], contexts bigint[], batch bigint, as_of timestamptz)
+    RETURNS TABLE (
+        keys_touched bigint,
+        rows_inserted bigint,
+        rows_updated bigint,
+        rows_deleted bigint,
+        rows_unchanged bigint)
+    LANGUAGE sql AS $$
+WITH chosen AS MATERIALIZED (
+    SELECT chosen.learner_id, chosen.context_id
+      FROM unnest(learners, contexts) AS chosen (learner_id, context_id)
+), wanted AS MATERIALIZED (
+    SELECT data.learner_id, data.context_id, data.user_id, data.date_enrolled, data.is_enrolled,
+           data.mode, data.points_possible,
+           data.points_earned, data.sections_possible, data.sections_worked,
+           data.progress_percent, data.is_completed, data.last_activity_on,
+           data.course_version_id, data.is_estimated
+      FROM warehouse.enrollment_data_of(learners, contexts) AS data
+), judged AS MATERIALIZED (
+    SELECT chosen.learner_id, chosen.context_id,
+           wanted.user_id, wanted.date_enrolled, wanted.is_enrolled, wanted.mode,
+           wanted.points_possible,
+           wanted.points_earned, wanted.sections_possible, wanted.sections_worked,
+           wanted.progress_percent, wanted.is_completed, wanted.last_activity_on,
+           wanted.course_version_id, wanted.is_estimated,
+           -- when a run first saw it; content that is added later does not take it back
+           COALESCE(stored.first_completed_on,
+                    CASE WHEN wanted.is_completed
+                         THEN (wanted.last_activity_on AT TIME ZONE 'UTC')::date END)
+           AS first_completed_on,
+           CASE WHEN wanted.learner_id IS NULL AND stored.learner_id IS NULL THEN 'none'
+                WHEN stored.learner_id IS NULL THEN 'missing'
+                WHEN wanted.learner_id IS NULL THEN 'extra'
+                WHEN (stored.user_id, stored.date_enrolled, stored.is_enrolled, stored.mode,
+                      stored.points_possible,
+                      stored.points_earned, stored.sections_possible, stored.sections_worked,
+                      stored.progress_percent, stored.is_completed, stored.last_activity_on,
+                      stored.is_estimated)
+                     IS DISTINCT FROM
+                     (wanted.user_id, wanted.date_enrolled, wanted.is_enrolled, wanted.mode,
+                      wanted.points_possible,
+                      wanted.points_earned, wanted.sections_possible, wanted.sections_worked,
+                      wanted.progress_percent, wanted.is_completed, wanted.last_activity_on,
+                      wanted.is_estimated)
+                THEN 'different'
+                ELSE 'same'
+            END AS verdict
+      FROM chosen
+      LEFT JOIN wanted
+        ON wanted.learner_id = chosen.learner_id
+       AND wanted.context_id = chosen.context_id
+      LEFT JOIN warehouse.enrollment_data AS stored
+        ON stored.learner_id = chosen.learner_id
+       AND stored.context_id = chosen.context_id
+), deleted AS (
+    DELETE FROM warehouse.enrollment_data AS stored
+     USING judged
+     WHERE judged.verdict = 'extra'
+       AND stored.learner_id = judged.learner_id
+       AND stored.context_id = judged.context_id
+    RETURNING 1
+), inserted AS (
+    INSERT INTO warehouse.enrollment_data (
+           learner_id, context_id, user_id, date_enrolled, is_enrolled, mode, points_possible,
+           points_earned, sections_possible,
+           sections_worked, progress_percent, is_completed, last_activity_on, course_version_id,
+           is_estimated, first_completed_on, batch_id)
+    SELECT judged.learner_id, judged.context_id,
+           judged.user_id, judged.date_enrolled, judged.is_enrolled, judged.mode,
+           judged.points_possible,
+           judged.points_earned, judged.sections_possible, judged.sections_worked,
+           judged.progress_percent, judged.is_completed, judged.last_activity_on,
+           judged.course_version_id, judged.is_estimated,
+           judged.first_completed_on, batch
+      FROM judged
+     WHERE judged.verdict = 'missing'
+     ORDER BY judged.learner_id, judged.context_id
+    RETURNING 1
+), updated AS (
+    UPDATE warehouse.enrollment_data AS stored
+       SET user_id = judged.user_id,
+           date_enrolled = judged.date_enrolled,
+           is_enrolled = judged.is_enrolled,
+           mode = judged.mode,
+           points_possible = judged.points_possible,
+           points_earned = judged.points_earned,
+           sections_possible = judged.sections_possible,
+           sections_worked = judged.sections_worked,
+           progress_percent = judged.progress_percent,
+           is_completed = judged.is_completed,
+           last_activity_on = judged.last_activity_on,
+           course_version_id = judged.course_version_id,
+           is_estimated = judged.is_estimated,
+           first_completed_on = judged.first_completed_on,
+           collected_at = now(),
+           batch_id = batch
+      FROM judged
+     WHERE judged.verdict = 'different'
+       AND stored.learner_id = judged.learner_id
+       AND stored.context_id = judged.context_id
+    RETURNING 1
+), kept AS (
+    INSERT INTO warehouse.enrollment_data_day AS day (
+           learner_id, context_id, as_of_date, user_id, date_enrolled, is_enrolled, mode,
+           points_possible, points_earned, sections_possible,
+           sections_worked, progress_percent, is_completed, last_activity_on, course_version_id,
+           is_estimated,
+           first_completed_on, collected_at, batch_id)
+    SELECT judged.learner_id, judged.context_id,
+           (COALESCE(as_of, now()) AT TIME ZONE 'UTC')::date,
+           judged.user_id, judged.date_enrolled, judged.is_enrolled, judged.mode,
+           judged.points_possible,
+           judged.points_earned, judged.sections_possible, judged.sections_worked,
+           judged.progress_percent, judged.is_completed, judged.last_activity_on,
+           judged.course_version_id, judged.is_estimated,
+           judged.first_completed_on, now(), batch
+      FROM judged
+     WHERE judged.verdict IN ('missing', 'different')
+     ORDER BY judged.context_id, judged.learner_id
+        ON CONFLICT (context_id, learner_id, as_of_date) DO UPDATE
+       SET user_id = EXCLUDED.user_id,
+           date_enrolled = EXCLUDED.date_enrolled,
+           is_enrolled = EXCLUDED.is_enrolled,
+           mode = EXCLUDED.mode,
+           points_possible = EXCLUDED.points_possible,
+           points_earned = EXCLUDED.points_earned,
+           sections_possible = EXCLUDED.sections_possible,
+           sections_worked = EXCLUDED.sections_worked,
+           progress_percent = EXCLUDED.progress_percent,
+           is_completed = EXCLUDED.is_completed,
+           last_activity_on = EXCLUDED.last_activity_on,
+           course_version_id = EXCLUDED.course_version_id,
+           is_estimated = EXCLUDED.is_estimated,
+           first_completed_on = EXCLUDED.first_completed_on,
+           collected_at = EXCLUDED.collected_at,
+           batch_id = EXCLUDED.batch_id
+)
+SELECT (SELECT count(*) FROM judged WHERE judged.verdict <> 'none') AS keys_touched,
+       (SELECT count(*) FROM inserted) AS rows_inserted,
+       (SELECT count(*) FROM updated) AS rows_updated,
+       (SELECT count(*) FROM deleted) AS rows_deleted,
+       (SELECT count(*) FROM judged WHERE judged.verdict = 'same') AS rows_unchanged
 $$;

@@ -18,6 +18,45 @@ CREATE TABLE warehouse.course_daily_metrics (
     PRIMARY KEY (context_id, metric_date)
 ) WITH (fillfactor = 75);
 
+-- What each learner adds to the numbers of a course on a day, and all later days: their sum up to a
+-- day is that day's number. The sum over all learners is kept beside it, so that a day costs what
+-- changed in it: what the touched learners add is compared with what is kept here, and what it
+-- differs by is added there. new_in_month: the first activity in a month, taken back at its
+-- end.
+CREATE TABLE warehouse.learner_metric_change (
+    context_id bigint NOT NULL,
+    learner_id bigint NOT NULL,
+    on_date date NOT NULL,
+    new_in_month bigint NOT NULL,
+    enrolled bigint NOT NULL,
+    completed bigint NOT NULL,
+    certified bigint NOT NULL,
+    active_sum numeric NOT NULL,
+    active_n bigint NOT NULL,
+    all_sum numeric NOT NULL,
+    all_n bigint NOT NULL,
+    days bigint NOT NULL,
+    days_n bigint NOT NULL,
+    PRIMARY KEY (context_id, learner_id, on_date)
+) WITH (fillfactor = 90);
+
+CREATE TABLE warehouse.course_metric_change (
+    context_id bigint NOT NULL,
+    on_date date NOT NULL,
+    new_in_month bigint NOT NULL,
+    enrolled bigint NOT NULL,
+    completed bigint NOT NULL,
+    certified bigint NOT NULL,
+    active_sum numeric NOT NULL,
+    active_n bigint NOT NULL,
+    all_sum numeric NOT NULL,
+    all_n bigint NOT NULL,
+    days bigint NOT NULL,
+    days_n bigint NOT NULL,
+    batch_id bigint NOT NULL,
+    PRIMARY KEY (context_id, on_date)
+) WITH (fillfactor = 75);
+
 -- An average of nothing is NULL, never 0.
 CREATE VIEW warehouse.course_daily_metrics_report AS
 SELECT context.context_key,
@@ -72,32 +111,28 @@ SELECT count(DISTINCT enrollment.learner_id) AS enrolled_learners,
    AND enrollment.deleted_on IS NULL
    AND NOT enrollment.is_course_staff;
 
--- The metrics of contexts[i] for each day from from_dates[i] to as_of. Each learner gives spans of
--- days to each number; a day's number is the sum of the spans that have begun, less those that have
--- ended, so the cost is that of the events and the days, not of their product. Facts are looked up
--- by context (LATERAL, OFFSET 0); all else is joined by hash.
-CREATE FUNCTION warehouse.course_daily_metrics_of(
-        contexts bigint[], from_dates date[], as_of date)
+-- What learners[i] adds to the numbers of contexts[i], by days. Each fact gives spans of days to a
+-- number; a span adds where it begins and takes back where it ends. Facts are looked up by key
+-- (LATERAL, OFFSET 0); all else is joined by hash.
+CREATE FUNCTION warehouse.learner_metric_change_of(learners bigint[], contexts bigint[])
     RETURNS TABLE (
         context_id bigint,
-        metric_date date,
-        active_learners bigint,
-        mau_to_date bigint,
-        enrollment_count bigint,
-        completions bigint,
-        certificates bigint,
-        progress_active_sum numeric,
-        progress_active_n bigint,
-        progress_all_sum numeric,
-        progress_all_n bigint,
-        days_to_complete_sum bigint,
-        days_to_complete_n bigint,
-        negative_days bigint)
+        learner_id bigint,
+        on_date date,
+        new_in_month bigint,
+        enrolled bigint,
+        completed bigint,
+        certified bigint,
+        active_sum numeric,
+        active_n bigint,
+        all_sum numeric,
+        all_n bigint,
+        days bigint,
+        days_n bigint)
     LANGUAGE sql STABLE ROWS 100000 SET enable_nestloop = off AS $$
 WITH wanted AS MATERIALIZED (
-    SELECT wanted.context_id, wanted.from_date
-      FROM unnest(contexts, from_dates) AS wanted (context_id, from_date)
-     WHERE wanted.from_date <= as_of
+    SELECT wanted.learner_id, wanted.context_id
+      FROM unnest(learners, contexts) AS wanted (learner_id, context_id)
 ), event AS (
     -- the last event of a day holds at its end
     SELECT DISTINCT ON (fact.context_id, fact.learner_id, (fact.event_on AT TIME ZONE 'UTC')::date)
@@ -108,6 +143,7 @@ WITH wanted AS MATERIALIZED (
                SELECT known.context_id, known.learner_id, known.event_on, known.is_active
                  FROM warehouse.enrollment_event_fact AS known
                 WHERE known.context_id = wanted.context_id
+                  AND known.learner_id = wanted.learner_id
                OFFSET 0) AS fact
      ORDER BY fact.context_id, fact.learner_id, (fact.event_on AT TIME ZONE 'UTC')::date,
               fact.event_on DESC
@@ -118,20 +154,30 @@ WITH wanted AS MATERIALIZED (
                        PARTITION BY event.context_id, event.learner_id ORDER BY event.begins),
                        'infinity') AS ends
               FROM event) AS span
-      JOIN warehouse.enrollment_fact AS enrollment
-        ON enrollment.learner_id = span.learner_id
-       AND enrollment.context_id = span.context_id
-       AND NOT enrollment.is_course_staff
+     CROSS JOIN LATERAL (
+               SELECT known.is_course_staff
+                 FROM warehouse.enrollment_fact AS known
+                WHERE known.learner_id = span.learner_id
+                  AND known.context_id = span.context_id
+               OFFSET 0) AS enrollment
      WHERE span.is_active
-), seen AS (
-    SELECT activity.context_id, activity.learner_id, min(activity.activity_date) AS first_on
+       AND NOT enrollment.is_course_staff
+), month AS MATERIALIZED (
+    SELECT activity.context_id, activity.learner_id, min(activity.activity_date) AS first_on,
+           date_trunc('month', activity.activity_date::timestamp)::date AS begins
       FROM wanted
      CROSS JOIN LATERAL (
                SELECT known.context_id, known.learner_id, known.activity_date
                  FROM warehouse.learner_activity_fact AS known
                 WHERE known.context_id = wanted.context_id
+                  AND known.learner_id = wanted.learner_id
                OFFSET 0) AS activity
-     GROUP BY activity.context_id, activity.learner_id
+     GROUP BY activity.context_id, activity.learner_id,
+              date_trunc('month', activity.activity_date::timestamp)::date
+), seen AS (
+    SELECT month.context_id, month.learner_id, min(month.first_on) AS first_on
+      FROM month
+     GROUP BY month.context_id, month.learner_id
 ), progress AS (
     SELECT day.context_id, day.learner_id, day.progress_percent::numeric AS progress,
            day.as_of_date AS begins,
@@ -143,18 +189,22 @@ WITH wanted AS MATERIALIZED (
                SELECT known.context_id, known.learner_id, known.as_of_date, known.progress_percent
                  FROM warehouse.enrollment_data_day AS known
                 WHERE known.context_id = wanted.context_id
+                  AND known.learner_id = wanted.learner_id
                OFFSET 0) AS day
 ), completed AS (
-    SELECT enrolled.context_id, enrolled.ends,
+    SELECT enrolled.context_id, enrolled.learner_id, enrolled.ends,
            GREATEST(enrolled.begins, data.first_completed_on) AS begins,
            data.first_completed_on - (data.date_enrolled AT TIME ZONE 'UTC')::date AS days
       FROM enrolled
-      JOIN warehouse.enrollment_data AS data
-        ON data.learner_id = enrolled.learner_id
-       AND data.context_id = enrolled.context_id
-       AND data.first_completed_on IS NOT NULL
+     CROSS JOIN LATERAL (
+               SELECT known.first_completed_on, known.date_enrolled
+                 FROM warehouse.enrollment_data AS known
+                WHERE known.learner_id = enrolled.learner_id
+                  AND known.context_id = enrolled.context_id
+                  AND known.first_completed_on IS NOT NULL
+               OFFSET 0) AS data
 ), measured AS (
-    SELECT enrolled.context_id, progress.progress, seen.first_on,
+    SELECT enrolled.context_id, enrolled.learner_id, progress.progress, seen.first_on,
            GREATEST(enrolled.begins, progress.begins) AS begins,
            LEAST(enrolled.ends, progress.ends) AS ends
       FROM enrolled
@@ -166,112 +216,266 @@ WITH wanted AS MATERIALIZED (
       LEFT JOIN seen
         ON seen.context_id = enrolled.context_id
        AND seen.learner_id = enrolled.learner_id
-), span (context_id, begins, ends, enrolled, completed, days, days_n, negative, certified,
-         active_sum, active_n, all_sum, all_n) AS (
-    SELECT enrolled.context_id, enrolled.begins, enrolled.ends,
-           1, 0, 0, 0, 0, 0, 0::numeric, 0, 0::numeric, 0
+), span (context_id, learner_id, begins, ends, new_in_month, enrolled, completed, certified,
+         active_sum, active_n, all_sum, all_n, days, days_n) AS (
+    SELECT month.context_id, month.learner_id, month.first_on,
+           (month.begins + interval '1 month')::date, 1, 0, 0, 0, 0::numeric, 0, 0::numeric, 0, 0, 0
+      FROM month
+     UNION ALL
+    SELECT enrolled.context_id, enrolled.learner_id, enrolled.begins, enrolled.ends,
+           0, 1, 0, 0, 0, 0, 0, 0, 0, 0
       FROM enrolled
      UNION ALL
-    SELECT completed.context_id, completed.begins, completed.ends,
-           0, 1, CASE WHEN completed.days >= 0 THEN completed.days ELSE 0 END,
-           CASE WHEN completed.days >= 0 THEN 1 ELSE 0 END,
-           CASE WHEN completed.days < 0 THEN 1 ELSE 0 END, 0, 0, 0, 0, 0
+    SELECT completed.context_id, completed.learner_id, completed.begins, completed.ends,
+           0, 0, 1, 0, 0, 0, 0, 0,
+           GREATEST(completed.days, 0), CASE WHEN completed.days >= 0 THEN 1 ELSE 0 END
       FROM completed
      UNION ALL
-    SELECT measured.context_id, measured.begins, measured.ends,
-           0, 0, 0, 0, 0, 0, 0, 0, measured.progress, 1
-      FROM measured
-     UNION ALL
-    SELECT measured.context_id, GREATEST(measured.begins, measured.first_on), measured.ends,
-           0, 0, 0, 0, 0, 0, measured.progress, 1, 0, 0
-      FROM measured
-     WHERE measured.first_on IS NOT NULL
-     UNION ALL
-    SELECT certificate.context_id, (certificate.created_on AT TIME ZONE 'UTC')::date, 'infinity',
-           0, 0, 0, 0, 0, 1, 0, 0, 0, 0
+    SELECT certificate.context_id, certificate.learner_id,
+           (certificate.created_on AT TIME ZONE 'UTC')::date, 'infinity',
+           0, 0, 0, 1, 0, 0, 0, 0, 0, 0
       FROM wanted
      CROSS JOIN LATERAL (
-               SELECT known.context_id, known.created_on
+               SELECT known.context_id, known.learner_id, known.created_on
                  FROM warehouse.certificate_fact AS known
                 WHERE known.context_id = wanted.context_id
+                  AND known.learner_id = wanted.learner_id
                   AND known.status = 'downloadable'
                   AND known.created_on IS NOT NULL
                OFFSET 0) AS certificate
-), edge AS (
-    SELECT span.context_id, GREATEST(span.begins, wanted.from_date) AS on_date, 1 AS sign,
-           span.enrolled, span.completed, span.days, span.days_n, span.negative, span.certified,
-           span.active_sum, span.active_n, span.all_sum, span.all_n
-      FROM span
-      JOIN wanted
-        ON wanted.context_id = span.context_id
-     WHERE span.begins < span.ends
-       AND span.begins <= as_of
-       AND span.ends > wanted.from_date
      UNION ALL
-    SELECT span.context_id, span.ends, -1,
-           span.enrolled, span.completed, span.days, span.days_n, span.negative, span.certified,
-           span.active_sum, span.active_n, span.all_sum, span.all_n
+    SELECT measured.context_id, measured.learner_id, GREATEST(measured.begins, measured.first_on),
+           measured.ends, 0, 0, 0, 0, measured.progress, 1, 0, 0, 0, 0
+      FROM measured
+     WHERE measured.first_on IS NOT NULL
+     UNION ALL
+    SELECT measured.context_id, measured.learner_id, measured.begins, measured.ends,
+           0, 0, 0, 0, 0, 0, measured.progress, 1, 0, 0
+      FROM measured
+), edge AS (
+    SELECT span.*, span.begins AS on_date, 1 AS sign
       FROM span
-      JOIN wanted
-        ON wanted.context_id = span.context_id
      WHERE span.begins < span.ends
-       AND span.ends <= as_of
-       AND span.ends > wanted.from_date
+     UNION ALL
+    SELECT span.*, span.ends, -1
+      FROM span
+     WHERE span.begins < span.ends
+       AND span.ends < 'infinity'
 ), change AS (
-    SELECT edge.context_id, edge.on_date,
+    SELECT edge.context_id, edge.learner_id, edge.on_date,
+           sum(edge.sign * edge.new_in_month) AS new_in_month,
            sum(edge.sign * edge.enrolled) AS enrolled,
            sum(edge.sign * edge.completed) AS completed,
-           sum(edge.sign * edge.days) AS days,
-           sum(edge.sign * edge.days_n) AS days_n,
-           sum(edge.sign * edge.negative) AS negative,
            sum(edge.sign * edge.certified) AS certified,
            sum(edge.sign * edge.active_sum) AS active_sum,
            sum(edge.sign * edge.active_n) AS active_n,
            sum(edge.sign * edge.all_sum) AS all_sum,
-           sum(edge.sign * edge.all_n) AS all_n
+           sum(edge.sign * edge.all_n) AS all_n,
+           sum(edge.sign * edge.days) AS days,
+           sum(edge.sign * edge.days_n) AS days_n
       FROM edge
-     GROUP BY edge.context_id, edge.on_date
+     GROUP BY edge.context_id, edge.learner_id, edge.on_date
+)
+SELECT change.context_id, change.learner_id, change.on_date,
+       change.new_in_month::bigint, change.enrolled::bigint, change.completed::bigint,
+       change.certified::bigint, change.active_sum, change.active_n::bigint, change.all_sum,
+       change.all_n::bigint, change.days::bigint, change.days_n::bigint
+  FROM change
+ WHERE (change.new_in_month, change.enrolled, change.completed, change.certified,
+        change.active_sum, change.active_n, change.all_sum, change.all_n, change.days,
+        change.days_n) <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+$$;
+
+-- Keep what learners[i] adds to the numbers of contexts[i], and its sums by course. negative_days
+-- counts who completed before the enrollment, and has no days to completion.
+CREATE FUNCTION warehouse.write_metric_changes(learners bigint[], contexts bigint[], batch bigint)
+    RETURNS TABLE (changes_written bigint, days_changed bigint, negative_days bigint)
+    LANGUAGE sql AS $$
+WITH wanted AS MATERIALIZED (
+    SELECT change.*
+      FROM warehouse.learner_metric_change_of(learners, contexts) AS change
+), stored AS MATERIALIZED (
+    SELECT known.*
+      FROM unnest(learners, contexts) AS wanted (learner_id, context_id)
+     CROSS JOIN LATERAL (
+               SELECT kept.*
+                 FROM warehouse.learner_metric_change AS kept
+                WHERE kept.context_id = wanted.context_id
+                  AND kept.learner_id = wanted.learner_id
+               OFFSET 0) AS known
+), judged AS MATERIALIZED (
+    SELECT COALESCE(wanted.context_id, stored.context_id) AS context_id,
+           COALESCE(wanted.learner_id, stored.learner_id) AS learner_id,
+           COALESCE(wanted.on_date, stored.on_date) AS on_date,
+           wanted.context_id IS NULL AS is_extra,
+           stored.context_id IS NULL AS is_missing,
+           COALESCE(wanted.new_in_month, 0) AS new_in_month,
+           COALESCE(wanted.new_in_month, 0) - COALESCE(stored.new_in_month, 0) AS new_in_month_more,
+           COALESCE(wanted.enrolled, 0) AS enrolled,
+           COALESCE(wanted.enrolled, 0) - COALESCE(stored.enrolled, 0) AS enrolled_more,
+           COALESCE(wanted.completed, 0) AS completed,
+           COALESCE(wanted.completed, 0) - COALESCE(stored.completed, 0) AS completed_more,
+           COALESCE(wanted.certified, 0) AS certified,
+           COALESCE(wanted.certified, 0) - COALESCE(stored.certified, 0) AS certified_more,
+           COALESCE(wanted.active_sum, 0) AS active_sum,
+           COALESCE(wanted.active_sum, 0) - COALESCE(stored.active_sum, 0) AS active_sum_more,
+           COALESCE(wanted.active_n, 0) AS active_n,
+           COALESCE(wanted.active_n, 0) - COALESCE(stored.active_n, 0) AS active_n_more,
+           COALESCE(wanted.all_sum, 0) AS all_sum,
+           COALESCE(wanted.all_sum, 0) - COALESCE(stored.all_sum, 0) AS all_sum_more,
+           COALESCE(wanted.all_n, 0) AS all_n,
+           COALESCE(wanted.all_n, 0) - COALESCE(stored.all_n, 0) AS all_n_more,
+           COALESCE(wanted.days, 0) AS days,
+           COALESCE(wanted.days, 0) - COALESCE(stored.days, 0) AS days_more,
+           COALESCE(wanted.days_n, 0) AS days_n,
+           COALESCE(wanted.days_n, 0) - COALESCE(stored.days_n, 0) AS days_n_more
+      FROM wanted
+      FULL JOIN stored
+        ON stored.context_id = wanted.context_id
+       AND stored.learner_id = wanted.learner_id
+       AND stored.on_date = wanted.on_date
+     WHERE wanted.context_id IS NULL
+        OR stored.context_id IS NULL
+        OR (wanted.new_in_month, wanted.enrolled, wanted.completed, wanted.certified,
+            wanted.active_sum, wanted.active_n, wanted.all_sum, wanted.all_n, wanted.days,
+            wanted.days_n)
+           <>
+           (stored.new_in_month, stored.enrolled, stored.completed, stored.certified,
+            stored.active_sum, stored.active_n, stored.all_sum, stored.all_n, stored.days,
+            stored.days_n)
+), deleted AS (
+    DELETE FROM warehouse.learner_metric_change AS kept
+     USING judged
+     WHERE judged.is_extra
+       AND kept.context_id = judged.context_id
+       AND kept.learner_id = judged.learner_id
+       AND kept.on_date = judged.on_date
+), updated AS (
+    UPDATE warehouse.learner_metric_change AS kept
+       SET new_in_month = judged.new_in_month,
+           enrolled = judged.enrolled,
+           completed = judged.completed,
+           certified = judged.certified,
+           active_sum = judged.active_sum,
+           active_n = judged.active_n,
+           all_sum = judged.all_sum,
+           all_n = judged.all_n,
+           days = judged.days,
+           days_n = judged.days_n
+      FROM judged
+     WHERE NOT judged.is_extra
+       AND NOT judged.is_missing
+       AND kept.context_id = judged.context_id
+       AND kept.learner_id = judged.learner_id
+       AND kept.on_date = judged.on_date
+), inserted AS (
+    INSERT INTO warehouse.learner_metric_change (
+           context_id, learner_id, on_date, new_in_month, enrolled, completed, certified,
+           active_sum, active_n, all_sum, all_n, days, days_n)
+    SELECT judged.context_id, judged.learner_id, judged.on_date, judged.new_in_month,
+           judged.enrolled, judged.completed, judged.certified, judged.active_sum,
+           judged.active_n, judged.all_sum, judged.all_n, judged.days, judged.days_n
+      FROM judged
+     WHERE judged.is_missing
+     ORDER BY judged.context_id, judged.learner_id, judged.on_date
+), summed AS (
+    INSERT INTO warehouse.course_metric_change AS course (
+           context_id, on_date, new_in_month, enrolled, completed, certified, active_sum,
+           active_n, all_sum, all_n, days, days_n, batch_id)
+    SELECT judged.context_id, judged.on_date,
+           sum(judged.new_in_month_more),
+           sum(judged.enrolled_more),
+           sum(judged.completed_more),
+           sum(judged.certified_more),
+           sum(judged.active_sum_more),
+           sum(judged.active_n_more),
+           sum(judged.all_sum_more),
+           sum(judged.all_n_more),
+           sum(judged.days_more),
+           sum(judged.days_n_more),
+           batch
+      FROM judged
+     GROUP BY judged.context_id, judged.on_date
+     ORDER BY judged.context_id, judged.on_date
+        ON CONFLICT (context_id, on_date) DO UPDATE
+       SET new_in_month = course.new_in_month + EXCLUDED.new_in_month,
+           enrolled = course.enrolled + EXCLUDED.enrolled,
+           completed = course.completed + EXCLUDED.completed,
+           certified = course.certified + EXCLUDED.certified,
+           active_sum = course.active_sum + EXCLUDED.active_sum,
+           active_n = course.active_n + EXCLUDED.active_n,
+           all_sum = course.all_sum + EXCLUDED.all_sum,
+           all_n = course.all_n + EXCLUDED.all_n,
+           days = course.days + EXCLUDED.days,
+           days_n = course.days_n + EXCLUDED.days_n,
+           batch_id = EXCLUDED.batch_id
+    RETURNING 1
+)
+SELECT count(*), (SELECT count(*) FROM summed),
+       count(*) FILTER (WHERE judged.completed > judged.days_n)
+  FROM judged
+$$;
+
+-- Write the metrics of contexts[i] from from_dates[i] to as_of, today where that is NULL; what is
+-- right already is not written. Days before are added up, those of the window have their rows.
+CREATE FUNCTION warehouse.write_course_daily_metrics(
+        contexts bigint[], from_dates date[], batch bigint, as_of timestamptz)
+    RETURNS bigint
+    LANGUAGE sql AS $$
+WITH wanted AS MATERIALIZED (
+    SELECT wanted.context_id, wanted.from_date, last.on_date AS to_date
+      FROM unnest(contexts, from_dates) AS wanted (context_id, from_date)
+     CROSS JOIN (SELECT (COALESCE(as_of, now()) AT TIME ZONE 'UTC')::date AS on_date) AS last
+     WHERE wanted.from_date <= last.on_date
+), change AS (
+    SELECT wanted.context_id, GREATEST(known.on_date, wanted.from_date) AS on_date,
+           sum(known.new_in_month) AS new_in_month,
+           sum(known.enrolled) AS enrolled,
+           sum(known.completed) AS completed,
+           sum(known.certified) AS certified,
+           sum(known.active_sum) AS active_sum,
+           sum(known.active_n) AS active_n,
+           sum(known.all_sum) AS all_sum,
+           sum(known.all_n) AS all_n,
+           sum(known.days) AS days,
+           sum(known.days_n) AS days_n
+      FROM wanted
+     CROSS JOIN LATERAL (
+               SELECT kept.*
+                 FROM warehouse.course_metric_change AS kept
+                WHERE kept.context_id = wanted.context_id
+                  AND kept.on_date <= wanted.to_date
+               OFFSET 0) AS known
+     GROUP BY wanted.context_id, GREATEST(known.on_date, wanted.from_date)
 ), visit AS (
-    SELECT first.context_id, first.activity_date, count(*) AS learners,
-           count(*) FILTER (WHERE first.is_first) AS new_in_month
-      FROM (SELECT activity.context_id, activity.activity_date,
-                   activity.activity_date = min(activity.activity_date) OVER (
-                       PARTITION BY activity.context_id, activity.learner_id,
-                                    date_trunc('month', activity.activity_date::timestamp))
-                   AS is_first
-              FROM wanted
-             CROSS JOIN LATERAL (
-                       SELECT known.context_id, known.learner_id, known.activity_date
-                         FROM warehouse.learner_activity_fact AS known
-                        WHERE known.context_id = wanted.context_id
-                          AND known.activity_date
-                              >= date_trunc('month', wanted.from_date::timestamp)::date
-                          AND known.activity_date <= as_of
-                       OFFSET 0) AS activity) AS first
-     GROUP BY first.context_id, first.activity_date
+    SELECT activity.context_id, activity.activity_date, count(*) AS learners
+      FROM wanted
+     CROSS JOIN LATERAL (
+               SELECT known.context_id, known.activity_date
+                 FROM warehouse.learner_activity_fact AS known
+                WHERE known.context_id = wanted.context_id
+                  AND known.activity_date >= wanted.from_date
+                  AND known.activity_date <= wanted.to_date
+               OFFSET 0) AS activity
+     GROUP BY activity.context_id, activity.activity_date
 ), day AS (
-    -- from the first of the month, for the month's count
-    SELECT wanted.context_id, wanted.from_date, day.on_date::date AS on_date
+    SELECT wanted.context_id, day.on_date::date AS on_date
       FROM wanted
      CROSS JOIN LATERAL generate_series(
-               date_trunc('month', wanted.from_date::timestamp), as_of::timestamp,
-               interval '1 day') AS day (on_date)
-), running AS (
-    SELECT day.context_id, day.from_date, day.on_date,
-           COALESCE(visit.learners, 0) AS learners,
-           sum(COALESCE(visit.new_in_month, 0)) OVER (
-               PARTITION BY day.context_id, date_trunc('month', day.on_date::timestamp)
-                   ORDER BY day.on_date) AS mau,
-           sum(change.enrolled) OVER so_far AS enrolled,
-           sum(change.completed) OVER so_far AS completed,
-           sum(change.days) OVER so_far AS days,
-           sum(change.days_n) OVER so_far AS days_n,
-           sum(change.negative) OVER so_far AS negative,
-           sum(change.certified) OVER so_far AS certified,
-           sum(change.active_sum) OVER so_far AS active_sum,
-           sum(change.active_n) OVER so_far AS active_n,
-           sum(change.all_sum) OVER so_far AS all_sum,
-           sum(change.all_n) OVER so_far AS all_n
+               wanted.from_date::timestamp, wanted.to_date::timestamp, interval '1 day')
+           AS day (on_date)
+), computed AS MATERIALIZED (
+    SELECT day.context_id, day.on_date AS metric_date, COALESCE(visit.learners, 0) AS learners,
+           COALESCE(sum(change.new_in_month) OVER so_far, 0) AS new_in_month,
+           COALESCE(sum(change.enrolled) OVER so_far, 0) AS enrolled,
+           COALESCE(sum(change.completed) OVER so_far, 0) AS completed,
+           COALESCE(sum(change.certified) OVER so_far, 0) AS certified,
+           COALESCE(sum(change.active_sum) OVER so_far, 0) AS active_sum,
+           COALESCE(sum(change.active_n) OVER so_far, 0) AS active_n,
+           COALESCE(sum(change.all_sum) OVER so_far, 0) AS all_sum,
+           COALESCE(sum(change.all_n) OVER so_far, 0) AS all_n,
+           COALESCE(sum(change.days) OVER so_far, 0) AS days,
+           COALESCE(sum(change.days_n) OVER so_far, 0) AS days_n
       FROM day
       LEFT JOIN visit
         ON visit.context_id = day.context_id
@@ -280,21 +484,42 @@ WITH wanted AS MATERIALIZED (
         ON change.context_id = day.context_id
        AND change.on_date = day.on_date
     WINDOW so_far AS (PARTITION BY day.context_id ORDER BY day.on_date)
+), written AS (
+    INSERT INTO warehouse.course_daily_metrics AS stored (
+           context_id, metric_date, active_learners, mau_to_date, enrollment_count, completions,
+           certificates, progress_active_sum, progress_active_n, progress_all_sum,
+           progress_all_n, days_to_complete_sum, days_to_complete_n, batch_id)
+    SELECT computed.context_id, computed.metric_date, computed.learners, computed.new_in_month,
+           computed.enrolled, computed.completed, computed.certified, computed.active_sum,
+           computed.active_n, computed.all_sum, computed.all_n, computed.days, computed.days_n,
+           batch
+      FROM computed
+      LEFT JOIN warehouse.course_daily_metrics AS known
+        ON known.context_id = computed.context_id
+       AND known.metric_date = computed.metric_date
+     WHERE (known.active_learners, known.mau_to_date, known.enrollment_count, known.completions,
+            known.certificates, known.progress_active_sum, known.progress_active_n,
+            known.progress_all_sum, known.progress_all_n, known.days_to_complete_sum,
+            known.days_to_complete_n)
+           IS DISTINCT FROM
+           (computed.learners, computed.new_in_month, computed.enrolled, computed.completed,
+            computed.certified, computed.active_sum, computed.active_n, computed.all_sum,
+            computed.all_n, computed.days, computed.days_n)
+     ORDER BY computed.context_id, computed.metric_date
+        ON CONFLICT (context_id, metric_date) DO UPDATE
+       SET active_learners = EXCLUDED.active_learners,
+           mau_to_date = EXCLUDED.mau_to_date,
+           enrollment_count = EXCLUDED.enrollment_count,
+           completions = EXCLUDED.completions,
+           certificates = EXCLUDED.certificates,
+           progress_active_sum = EXCLUDED.progress_active_sum,
+           progress_active_n = EXCLUDED.progress_active_n,
+           progress_all_sum = EXCLUDED.progress_all_sum,
+           progress_all_n = EXCLUDED.progress_all_n,
+           days_to_complete_sum = EXCLUDED.days_to_complete_sum,
+           days_to_complete_n = EXCLUDED.days_to_complete_n,
+           batch_id = EXCLUDED.batch_id
+    RETURNING 1
 )
-SELECT running.context_id,
-       running.on_date,
-       running.learners,
-       running.mau::bigint,
-       COALESCE(running.enrolled, 0)::bigint,
-       COALESCE(running.completed, 0)::bigint,
-       COALESCE(running.certified, 0)::bigint,
-       COALESCE(running.active_sum, 0),
-       COALESCE(running.active_n, 0)::bigint,
-       COALESCE(running.all_sum, 0),
-       COALESCE(running.all_n, 0)::bigint,
-       COALESCE(running.days, 0)::bigint,
-       COALESCE(running.days_n, 0)::bigint,
-       COALESCE(running.negative, 0)::bigint
-  FROM running
- WHERE running.on_date >= running.from_date
+SELECT count(*) FROM written
 $$;

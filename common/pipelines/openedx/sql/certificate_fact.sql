@@ -62,7 +62,7 @@ WITH incoming AS (
 ), logged AS (
     -- what was revoked counts no more from the day that it counted from
     INSERT INTO warehouse.learning_change_log (batch_id, context_id, learner_id, metric_date)
-    SELECT DISTINCT $1, dated.context_id, NULL::bigint,
+    SELECT DISTINCT $1, dated.context_id, dated.learner_id,
            (dated.created_on AT TIME ZONE 'UTC')::date
       FROM (SELECT judged.context_id, judged.learner_id, judged.created_on
               FROM judged

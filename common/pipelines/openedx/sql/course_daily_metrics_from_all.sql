@@ -2,80 +2,21 @@
 -- param $1 batch_id bigint
 -- param $2 units text[]
 -- param $3 as_of timestamptz
-WITH touched AS (
-    SELECT activity.context_id, min(activity.activity_date) AS from_date
-      FROM warehouse.learner_activity_fact AS activity
-     GROUP BY activity.context_id
+WITH dated AS (
+    SELECT change.context_id, change.on_date
+      FROM warehouse.course_metric_change AS change
      UNION ALL
-    SELECT event.context_id, min((event.event_on AT TIME ZONE 'UTC')::date)
-      FROM warehouse.enrollment_event_fact AS event
-     GROUP BY event.context_id
-     UNION ALL
-    SELECT certificate.context_id, min((certificate.created_on AT TIME ZONE 'UTC')::date)
-      FROM warehouse.certificate_fact AS certificate
-     WHERE certificate.created_on IS NOT NULL
-     GROUP BY certificate.context_id
+    SELECT known.context_id, known.metric_date
+      FROM warehouse.course_daily_metrics AS known
 ), span AS (
-    SELECT touched.context_id, min(touched.from_date) AS from_date
-      FROM touched
+    SELECT dated.context_id, min(dated.on_date) AS from_date
+      FROM dated
       JOIN warehouse.context_structure AS context
-        ON context.context_id = touched.context_id
+        ON context.context_id = dated.context_id
        AND ($2::text[] IS NULL OR context.context_key = ANY ($2))
-     GROUP BY touched.context_id
-), computed AS MATERIALIZED (
-    SELECT metrics.context_id, metrics.metric_date, metrics.active_learners, metrics.mau_to_date,
-           metrics.enrollment_count, metrics.completions,
-           metrics.certificates, metrics.progress_active_sum, metrics.progress_active_n,
-           metrics.progress_all_sum, metrics.progress_all_n, metrics.days_to_complete_sum,
-           metrics.days_to_complete_n,
-           metrics.negative_days
-      FROM (SELECT array_agg(span.context_id ORDER BY span.context_id) AS contexts,
-                   array_agg(span.from_date ORDER BY span.context_id) AS from_dates
-              FROM span) AS keys
-     CROSS JOIN LATERAL warehouse.course_daily_metrics_of(
-               keys.contexts, keys.from_dates,
-               (COALESCE($3::timestamptz, now()) AT TIME ZONE 'UTC')::date) AS metrics
-), written AS (
-    INSERT INTO warehouse.course_daily_metrics AS stored (
-           context_id, metric_date, active_learners, mau_to_date, enrollment_count, completions,
-           certificates, progress_active_sum,
-           progress_active_n, progress_all_sum, progress_all_n, days_to_complete_sum,
-           days_to_complete_n, batch_id)
-    SELECT computed.context_id, computed.metric_date,
-           computed.active_learners, computed.mau_to_date, computed.enrollment_count,
-           computed.completions,
-           computed.certificates, computed.progress_active_sum, computed.progress_active_n,
-           computed.progress_all_sum, computed.progress_all_n, computed.days_to_complete_sum,
-           computed.days_to_complete_n, $1
-      FROM computed
-      LEFT JOIN warehouse.course_daily_metrics AS known
-        ON known.context_id = computed.context_id
-       AND known.metric_date = computed.metric_date
-     WHERE (known.active_learners, known.mau_to_date, known.enrollment_count, known.completions,
-            known.certificates, known.progress_active_sum, known.progress_active_n,
-            known.progress_all_sum, known.progress_all_n, known.days_to_complete_sum,
-            known.days_to_complete_n)
-           IS DISTINCT FROM
-           (computed.active_learners, computed.mau_to_date, computed.enrollment_count,
-            computed.completions,
-            computed.certificates, computed.progress_active_sum, computed.progress_active_n,
-            computed.progress_all_sum, computed.progress_all_n, computed.days_to_complete_sum,
-            computed.days_to_complete_n)
-     ORDER BY computed.context_id, computed.metric_date
-        ON CONFLICT (context_id, metric_date) DO UPDATE
-       SET active_learners = EXCLUDED.active_learners,
-           mau_to_date = EXCLUDED.mau_to_date,
-           enrollment_count = EXCLUDED.enrollment_count,
-           completions = EXCLUDED.completions,
-           certificates = EXCLUDED.certificates,
-           progress_active_sum = EXCLUDED.progress_active_sum,
-           progress_active_n = EXCLUDED.progress_active_n,
-           progress_all_sum = EXCLUDED.progress_all_sum,
-           progress_all_n = EXCLUDED.progress_all_n,
-           days_to_complete_sum = EXCLUDED.days_to_complete_sum,
-           days_to_complete_n = EXCLUDED.days_to_complete_n,
-           batch_id = EXCLUDED.batch_id
-    RETURNING 1
+     GROUP BY dated.context_id
 )
-SELECT (SELECT count(*) FROM written) AS metrics_written,
-       (SELECT count(*) FROM computed WHERE computed.negative_days > 0) AS negative_days;
+SELECT warehouse.write_course_daily_metrics(
+           array_agg(span.context_id ORDER BY span.context_id),
+           array_agg(span.from_date ORDER BY span.context_id), $1, $3) AS metrics_written
+  FROM span;

@@ -1,36 +1,12 @@
 -- Count where the enrollment data differs from its definition, and what is only waiting to be
 -- derived.
-WITH unconsumed AS MATERIALIZED (
-    SELECT log.context_id, log.learner_id
-      FROM etl.consumer AS consumer
-      JOIN etl.batch AS batch
-        ON batch.workflow = consumer.source_workflow
-       AND batch.state = 'complete'
-      JOIN warehouse.learning_change_log AS log
-        ON log.batch_id = batch.id
-       AND log.metric_date IS NULL
-     WHERE consumer.consumer = 'enrollment_data'
-       AND NOT EXISTS (
-               SELECT
-                 FROM etl.batch_consumption AS consumption
-                WHERE consumption.consumer = 'enrollment_data'
-                  AND consumption.source_batch_id = batch.id)
+WITH waiting AS MATERIALIZED (
+    SELECT waiting.context_id, waiting.learner_id
+      FROM warehouse.enrollment_data_waiting AS waiting
 ), waiting_context AS (
-    SELECT unconsumed.context_id
-      FROM unconsumed
-     WHERE unconsumed.learner_id IS NULL
-     UNION
-    SELECT coached.id
-      FROM unconsumed
-      JOIN warehouse.learning_context_dim AS coached
-        ON coached.parent_context_id = unconsumed.context_id
-     WHERE unconsumed.learner_id IS NULL
-     UNION
-    SELECT context.id
-      FROM etl.pending_unit AS pending
-      JOIN warehouse.learning_context_dim AS context
-        ON context.context_key = pending.unit COLLATE "C"
-     WHERE pending.workflow = 'enrollment_data'
+    SELECT waiting.context_id
+      FROM waiting
+     WHERE waiting.learner_id IS NULL
 ), chosen AS (
     -- a course that cannot be computed is waiting, and is not computed here either
     SELECT fact.learner_id, fact.context_id
@@ -75,9 +51,9 @@ WITH unconsumed AS MATERIALIZED (
            compared.context_id IN (SELECT waiting_context.context_id FROM waiting_context)
            OR EXISTS (
                   SELECT
-                    FROM unconsumed
-                   WHERE unconsumed.learner_id = compared.learner_id
-                     AND unconsumed.context_id = compared.context_id) AS is_pending
+                    FROM waiting
+                   WHERE waiting.learner_id = compared.learner_id
+                     AND waiting.context_id = compared.context_id) AS is_pending
       FROM compared
 )
 SELECT count(*) AS rows_checked,

@@ -68,10 +68,10 @@ WITH incoming AS (
            version_time = EXCLUDED.version_time,
            read_number = EXCLUDED.read_number,
            batch_id = EXCLUDED.batch_id
-    RETURNING fact.context_id, fact.event_on
+    RETURNING fact.context_id, fact.learner_id, fact.event_on
 ), logged AS (
     INSERT INTO warehouse.learning_change_log (batch_id, context_id, learner_id, metric_date)
-    SELECT DISTINCT $1, written.context_id, NULL::bigint,
+    SELECT $1, written.context_id, written.learner_id,
            (written.event_on AT TIME ZONE 'UTC')::date
       FROM written
 )

@@ -21,10 +21,10 @@ WITH seen AS (
                   AND known.learner_id = seen.learner_id)
      ORDER BY seen.context_id, seen.activity_date, seen.learner_id
         ON CONFLICT (context_id, activity_date, learner_id) DO NOTHING
-    RETURNING context_id, activity_date
+    RETURNING context_id, learner_id, activity_date
 ), logged AS (
     INSERT INTO warehouse.learning_change_log (batch_id, context_id, learner_id, metric_date)
-    SELECT DISTINCT $1, added.context_id, NULL::bigint, added.activity_date
+    SELECT $1, added.context_id, added.learner_id, added.activity_date
       FROM added
 )
 SELECT count(*) AS activity_added
