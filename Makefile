@@ -43,8 +43,8 @@ COMMON_SOURCES := $(sort $(wildcard common/base/*.c common/io/*.c common/etl/*.c
 TASK_SOURCES := $(TASKS:%=tasks/%/main.c)
 # What tests share: an archive, so that a test gets only what it names.
 TEST_LIB_SOURCES := $(sort $(wildcard tests/lib/*.c) $(foreach file,\
-    $(wildcard tests/unit/*/*.c tests/integration/*.c tests/integration/*/*.c),\
-    $(if $(filter test_%,$(notdir $(file))),,$(file))))
+    $(wildcard tests/unit/*/*.c tests/fuzz/*.c tests/integration/*.c tests/integration/*/*.c),\
+    $(if $(filter test_% fuzz_%,$(notdir $(file))),,$(file))))
 # Scripts that run without a server, and those that want one.
 UNIT_SCRIPTS := $(sort $(wildcard tests/unit/*/test_*.sh tests/unit/*/test_*.py \
                                   tests/dags/test_*.py tests/sample/test_*.py))
@@ -52,7 +52,7 @@ SERVER_SCRIPTS := $(sort $(wildcard $(foreach folder,integration integration/* t
     tests/$(folder)/*.sh tests/$(folder)/test_*.py)))
 ROBUSTNESS := $(sort $(wildcard tests/robustness/test_*.py))
 LINT := $(sort $(wildcard ci/check-*.sh))
-UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c tests/fuzz/fuzz_*.c))
 INTEGRATION_SOURCES := $(sort $(wildcard tests/integration/test_*.c tests/integration/*/test_*.c))
 UNIT_TESTS := $(UNIT_SOURCES:.c=)
 INTEGRATION_TESTS := $(INTEGRATION_SOURCES:.c=)
@@ -120,7 +120,7 @@ compile = $(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -DFACTLINE_VERSION='"$(VERSIO
     $(WARNINGS) $(CFLAGS_$1) -ffile-prefix-map=$(CURDIR)=. \
     $(CPPFLAGS) $(CFLAGS) -MMD -MP
 BANNED := $(if $(wildcard common/base/banned.h),-include base/banned.h)
-LIBS := -lpq -lcjson -lz -lzstd -lcrypto
+LIBS := -lpq -lcjson -lz -lzstd
 
 bin_release := build/bin
 $(foreach v,$(filter-out release,$(VARIANTS)),$(eval bin_$v := build/$v/bin))
@@ -306,15 +306,24 @@ check-coverage: tests-coverage
 	    $(call server_tests,coverage)
 	@ci/check-coverage.sh
 
+# $1 is the variant: each program of random faults for its share of SECONDS.
+campaign = @failed=; for program in $(ROBUSTNESS); do \
+    FACTLINE_VARIANT=$1 FACTLINE_BIN=$(CURDIR)/$(bin_$1) $(SCRATCH) python3 $$program \
+        --seed $(SEED) --seconds $$(($(SECONDS) / $(words $(ROBUSTNESS)))) || \
+        failed="$$failed $$program"; \
+    done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+SECONDS ?= 3600
+SEED ?= random
+
+.PHONY: campaign
+## campaign: random schedules and faults for SECONDS (3600), from SEED (random, or a number)
+campaign: release
+	$(call campaign,release)
+
 .PHONY: check-nightly
-## check-nightly: random schedules for NIGHTLY_SECONDS (3600), under the sanitizers
-NIGHTLY_SECONDS ?= 3600
-check-nightly: tests-asan
-	@rm -f $(TALLY)
-	@for program in $(ROBUSTNESS); do \
-	    $(SCRATCH) $(RUN_TESTS) --tally $(TALLY) --variant asan --time-limit 86400 --database \
-	    --command "$$program" python3 $$program --seconds $(NIGHTLY_SECONDS); done
-	@$(RUN_TESTS) --sum $(TALLY)
+## check-nightly: the campaign under the sanitizers
+check-nightly: asan release
+	$(call campaign,asan)
 
 .PHONY: format
 ## format: write the house style into the C sources
@@ -347,3 +356,5 @@ help:
 -include tests/sample/run.mk
 -include tests/bench/bench.mk
 -include tests/dags/dags.mk
+-include tests/launchers/launchers.mk
+-include tests/fuzz/fuzz.mk

@@ -141,35 +141,39 @@ static int remaining_ms(int64_t deadline)
     return left <= 0 ? 0 : (int)((left + 999) / 1000);
 }
 
-enum interrupt_waited interrupt_wait(int fd, short events, int timeout_ms, short *revents)
+enum interrupt_waited interrupt_wait_any(struct pollfd *fds, size_t count, int timeout_ms)
 {
     int64_t deadline = clock_monotonic() + timeout_ms * INT64_C(1000);
-    struct pollfd fds[] = {
-        {.fd = fd, .events = events},
-        {.fd = is_settled ? -1 : wake[0], .events = POLLIN},
-        {.fd = is_settled ? -1 : watched},
-    };
     int ready = 0;
 
-    if (revents)
-        *revents = 0;
+    fds[count] = (struct pollfd){.fd = is_settled ? -1 : wake[0], .events = POLLIN};
+    fds[count + 1] = (struct pollfd){.fd = is_settled ? -1 : watched};
     do {
         if (!is_settled && interrupt_signal())
             return INTERRUPT_STOP;
-        ready = poll(fds, sizeof fds / sizeof *fds, timeout_ms < 0 ? -1 : remaining_ms(deadline));
+        ready = poll(fds, count + 2, timeout_ms < 0 ? -1 : remaining_ms(deadline));
     } while (ready < 0 && errno == EINTR);
     if (ready < 0)
         BUG("poll failed: %s", strerror(errno));
 
-    if (ready > 0 && has_lost_reader(&fds[2]))
+    if (ready > 0 && has_lost_reader(&fds[count + 1]))
         is_closed = true;
     if (!is_settled && interrupt_signal())
         return INTERRUPT_STOP;
-    if (fds[0].revents == 0)
-        return INTERRUPT_TIMEOUT;
+    for (size_t i = 0; i < count; i++)
+        if (fds[i].revents != 0)
+            return INTERRUPT_READY;
+    return INTERRUPT_TIMEOUT;
+}
+
+enum interrupt_waited interrupt_wait(int fd, short events, int timeout_ms, short *revents)
+{
+    struct pollfd fds[3] = {{.fd = fd, .events = events}};
+    enum interrupt_waited waited = interrupt_wait_any(fds, 1, timeout_ms);
+
     if (revents)
-        *revents = fds[0].revents;
-    return INTERRUPT_READY;
+        *revents = waited == INTERRUPT_READY ? fds[0].revents : 0;
+    return waited;
 }
 
 void interrupt_settle(void)

@@ -11,6 +11,9 @@
 #ifndef BASE_INTERRUPT_H
 #define BASE_INTERRUPT_H
 
+#include <poll.h>
+#include <stddef.h>
+
 enum interrupt_waited { INTERRUPT_READY, INTERRUPT_TIMEOUT, INTERRUPT_STOP };
 
 /* Handlers for TERM, INT, HUP (even where a launcher left them ignored or
@@ -28,6 +31,10 @@ int interrupt_is_asked(void);
 /* Waits for events (as of poll) on fd, at most timeout_ms (-1: for ever).
  * *revents, if not NULL, gets what poll said of fd. fd may be -1: wait for time only. */
 enum interrupt_waited interrupt_wait(int fd, short events, int timeout_ms, short *revents);
+
+/* The same for several at once, as poll fills them in; an fd may be -1. The two entries behind the
+ * last one are ours to use. */
+enum interrupt_waited interrupt_wait_any(struct pollfd *fds, size_t count, int timeout_ms);
 
 /* From here on a stop is no longer noticed by waits: for cancelling and rolling back after one. */
 void interrupt_settle(void);

@@ -9,6 +9,8 @@
  * the server. Where standard error is systemd's journal (JOURNAL_STREAM
  * names it) lines carry a <N> priority.
  * A failed write is ignored: a log never stops the work.
+ *
+ * Where standard error is a terminal, a status can be shown below the log.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -32,6 +34,19 @@ bool log_is_on(enum log_level level);
 /* One event; format gives its key=value part, "" for none. Control characters become "?". */
 void log_event(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* True where log_status has an effect: standard error is a terminal that can
+ * return to the beginning of a line (TERM is not "dumb"), and LOG_INFO is shown. */
+bool log_has_status(void);
+
+/* Shows task, workflow, batch and this text, cut at the terminal's width, in the
+ * place of the status before. The next line of the log takes it away. */
+void log_status(const char *text);
+
+/* What is written between these two is folded by Airflow's view of a log; where no task of
+ * Airflow runs, nothing is written. Never around a failure, which must be seen. */
+void log_begin_group(const char *name);
+void log_end_group(void);
 
 /* The last line of a failed task: "TASK: error: REASON; REMEDY", at every level. */
 void log_failure(const struct error *err);

@@ -57,11 +57,40 @@ static bool is_object(const char *text, size_t length)
     return at < length && text[at] == '{';
 }
 
+#define DIGITS_MAX 1000
+
+/* Whether jsonb takes the numbers of an array as they are: it keeps them as numeric, which has an
+ * end where JSON has none. A number is seen by its first digits, outside of strings. */
+static bool has_fair_numbers(const struct json_value *array)
+{
+    size_t digits = 0, powers = 0;
+    bool is_text = false, is_power = false;
+    for (size_t i = 0; i < array->length; i++) {
+        char byte = array->text[i];
+        bool is_digit = byte >= '0' && byte <= '9';
+        if (is_text) {
+            i += byte == '\\';
+            is_text = byte != '"';
+        } else if (is_digit) {
+            *(is_power ? &powers : &digits) += 1;
+        } else if ((byte == 'e' || byte == 'E') && digits > 0) {
+            is_power = true;
+        } else if (byte != '.' && byte != '+' && byte != '-') {
+            is_text = byte == '"';
+            is_power = false;
+            digits = powers = 0;
+        }
+        if (digits > DIGITS_MAX || powers > 2)
+            return false;
+    }
+    return true;
+}
+
 static void add_value(const struct field *element, const struct json_value *value, struct str *to)
 {
     int64_t number;
     bool is_right = element->type == FIELD_LIST
-                        ? value->type == JSON_ARRAY
+                        ? value->type == JSON_ARRAY && has_fair_numbers(value)
                         : value->type == JSON_NUMBER && json_integer(value, &number);
     if (is_right)
         str_add(to, value->text, value->length);

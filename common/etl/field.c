@@ -85,6 +85,11 @@ void field_reader_free(struct field_reader *reader)
     free(reader);
 }
 
+void field_take_keys(struct field_reader *reader)
+{
+    reader->takes_keys = true;
+}
+
 /* Agents and grammars --------------------------------------------------- */
 
 void field_skip_agents(struct field_reader *reader, const char *list)
@@ -195,8 +200,15 @@ static const char *look(struct field_reader *reader, const struct field_batch *b
         struct value *value = &slot->value;
         const struct field *field = value->field;
         *column = field_name(field);
+        if (field_is_left_out(reader, field)) {
+            value->json = (struct json_value){.type = JSON_ABSENT};
+            continue;
+        }
         value_choose(value, values + slot->first, slot->count);
         if (!value_is_there(&value->json) && (field->required || field->is_key))
+            return "missing_field";
+        /* A key without one of its parts would be another key. */
+        if (reader->takes_keys && value->json.type == JSON_ABSENT)
             return "missing_field";
         const char *reason = value_read_time(value, &reader->buffer);
         if (reason)
@@ -233,6 +245,10 @@ static const char *put_extract(struct field_reader *reader, const struct slot *s
 
 static const char *put_slot(struct field_reader *reader, const struct slot *slot, struct copy *copy)
 {
+    if (field_is_left_out(reader, slot->value.field)) {
+        copy_null(copy);
+        return NULL;
+    }
     if (slot->extract)
         return put_extract(reader, slot, copy);
     if (!slot->value.field->grammar || !value_is_there(&slot->value.json))
@@ -262,7 +278,8 @@ static bool is_outside(const struct field_batch *batch, int64_t version)
 
 static enum field_taken stage_deletion(struct field_reader *reader, const struct field_batch *batch,
                                        const struct json_value *key, int64_t line_no,
-                                       struct copy *copy, struct error *err)
+                                       struct copy *copy, struct field_reject *reject,
+                                       struct error *err)
 {
     if (is_outside(batch, batch->read_time))
         return FIELD_SKIPPED;
@@ -273,6 +290,11 @@ static enum field_taken stage_deletion(struct field_reader *reader, const struct
         if (field->column && field->is_key) {
             size_t length;
             const char *text = json_text(key, &reader->buffer.text, &length);
+            if (value_is_too_long(field, length)) {
+                *reject = (struct field_reject){"too_long", field->column, .is_parsed = true};
+                copy_take_back(copy);
+                return FIELD_REJECTED;
+            }
             copy_text(copy, text, length);
         } else if (field->column) {
             copy_null(copy);
@@ -323,7 +345,7 @@ enum field_taken field_read(struct field_reader *reader, const struct field_batc
     switch (document_read(reader->documents, text, length, &values, &key, reject)) {
     case DOCUMENT_SKIPPED: return FIELD_SKIPPED;
     case DOCUMENT_REJECTED: return FIELD_REJECTED;
-    case DOCUMENT_DELETION: return stage_deletion(reader, batch, &key, line_no, copy, err);
+    case DOCUMENT_DELETION: return stage_deletion(reader, batch, &key, line_no, copy, reject, err);
     case DOCUMENT_RECORD: break;
     }
     return field_stage_record(reader, batch, values, line_no, copy, reject, err);

@@ -17,6 +17,10 @@
 #include "io/csv.h"
 #include "io/json.h"
 
+/* The longest name of a row: with another it fits into an index of PostgreSQL, which takes 2704
+ * bytes. */
+#define FIELD_ID_LONGEST 1000
+
 enum field_type {
     FIELD_TEXT,    /* a string */
     FIELD_INTEGER, /* a whole number within 2^53 and [minimum, maximum]; staged as bigint */
@@ -31,7 +35,8 @@ enum field_type {
     FIELD_EXTRACT, /* an object of no fixed shape, or a string that holds one: the declared members
                       only, each FIELD_INTEGER or FIELD_LIST, null where it is anything else;
                       staged as jsonb, one object, which is {} where that one was */
-    FIELD_LIST,    /* of a FIELD_EXTRACT alone: an array, as the document spells it */
+    FIELD_LIST,    /* of a FIELD_EXTRACT alone: an array, as the document spells it, unless it has
+                      numbers of over a thousand digits or exponents of over two */
     FIELD_NEWEST   /* an array of objects: the greatest time of their member "element"; staged as
                       timestamptz where it has a column */
 };
@@ -50,13 +55,16 @@ struct field {
     const char *when_true,
         *when_false;          /* a boolean is taken for these texts (FIELD_TEXT, FIELD_INTEGER) */
     int64_t minimum, maximum; /* of FIELD_INTEGER; both 0: no further limit */
+    size_t longest; /* bytes of a text, or of each text of a list: more is too_long; 0: any, but of
+                       a key FIELD_ID_LONGEST. For texts that name rows, which are indexed */
     const struct field
         *elements; /* of FIELD_OBJECTS and FIELD_EXTRACT: column is the member's name in staging */
     const char *element; /* of FIELD_NEWEST */
     bool or_number;      /* of FIELD_BOOLEAN: 0 and 1 are taken, too */
     bool is_deletion; /* of FIELD_BOOLEAN: true where the source deleted the record; where that has
                          no modification time, its version is the read's time */
-    bool is_agent;    /* of FIELD_TEXT: the program that wrote the record; field_skip_agents */
+    bool is_listed; /* one of those that a complete list of keys names (load-staging --reconcile) */
+    bool is_agent;  /* of FIELD_TEXT: the program that wrote the record; field_skip_agents */
     const struct grammar *grammar; /* of FIELD_TEXT: the canonical form is staged */
     const char *within;            /* column of the field, of a grammar too, that it lies in */
     const char *reason;            /* of FIELD_EXTRACT: where it is no object; NULL: wrong_type */
@@ -110,6 +118,10 @@ void field_reader_free(struct field_reader *reader); /* accepts NULL */
  * commas, blanks around an entry and empty entries do not count, case does. NULL skips nothing. */
 void field_skip_agents(struct field_reader *reader, const char *list);
 
+/* From now on records are entries of a complete list of keys: each must have the listed fields (one
+ * that is not required may be null), the others are neither read nor staged. */
+void field_take_keys(struct field_reader *reader);
+
 /* Logs how many staged texts deserved the notes of their grammars. */
 void field_log_notes(const struct field_reader *reader);
 
@@ -123,7 +135,8 @@ enum field_taken field_read(struct field_reader *reader, const struct field_batc
                             struct field_reject *reject, struct error *err);
 
 /* Finds the columns of a table: a field's is one of its paths, or its own column. STATUS_DATA where
- * the header has none for a required field. Binds until the next call. */
+ * the header has none for a required field, or a listed one where keys are taken. Binds until the
+ * next call. */
 bool field_bind_columns(struct field_reader *reader, const struct csv *csv, struct error *err);
 
 /* The same as field_read for a record of the table that was bound. */

@@ -32,9 +32,16 @@ struct field_reader {
     size_t *columns;          /* the table's column for each path, CSV_NONE where it has none */
     size_t *filter_columns;   /* and for each filter of the feed */
     const struct feed *feed;
+    bool takes_keys;    /* listed fields alone */
     const char *agents; /* whose records are skipped; NULL: nobody's */
     struct value_buffer buffer;
 };
+
+/* Whether the reader leaves a field alone: it is neither read nor staged. */
+static inline bool field_is_left_out(const struct field_reader *reader, const struct field *field)
+{
+    return reader->takes_keys && !field->is_listed;
+}
 
 /* What a reject is told by: a text of the declaration, which outlives the reader. */
 static inline const char *field_name(const struct field *field)

@@ -33,7 +33,8 @@ bool field_bind_columns(struct field_reader *reader, const struct csv *csv, stru
             reader->columns[slot->first] = csv_column(csv, field->column);
             is_found = reader->columns[slot->first] != CSV_NONE;
         }
-        if (!is_found && (field->required || field->is_key))
+        bool is_wanted = field->required || field->is_key || reader->takes_keys;
+        if (!is_found && is_wanted && !field_is_left_out(reader, field))
             return error_set(err, STATUS_DATA,
                              "the header has no column \"%s\"; name it, or pass --format",
                              reader->paths[slot->first]);
@@ -69,7 +70,7 @@ enum field_taken field_read_cells(struct field_reader *reader, const struct fiel
         for (size_t path = slot->first; path < slot->first + slot->count; path++) {
             size_t column = reader->columns[path];
             reader->cells[path] = (struct json_value){.type = JSON_ABSENT};
-            if (column != CSV_NONE)
+            if (column != CSV_NONE && !field_is_left_out(reader, slot->value.field))
                 reject->reason =
                     value_read_cell(slot->value.field, &cells[column], &reader->cells[path]);
             if (reject->reason) {

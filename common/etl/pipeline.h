@@ -14,6 +14,7 @@
  *   activity_types text     --activity-types of transform-fact; NULL: all
  *   units          text[]   (derived steps) compute these units alone; NULL: all
  *   as_of          timestamptz  (derived steps) --as-of; NULL: today
+ *   listed_at      timestamptz (reconcile) the time up to which a list of keys speaks
  *   since, until   timestamptz, clock timestamptz, read_number bigint  (COPY: settings)
  *
  * Integer columns that a statement returns are counts. The result line shows those that DESIGN.md,
@@ -57,12 +58,22 @@ struct feed {
 
     const struct sql *stage; /* COPY staging.<feed> (...) FROM STDIN (FORMAT binary) */
 
+    /* Takes the listed keys of $batch_id out of staging and puts tombstones there instead, with
+     * is_tombstone and the version ($listed_at, $read_number), for what is stored, not deleted, not
+     * listed, and of a version time up to $listed_at. Counts them as rows_staged. NULL: what the
+     * source deletes cannot be told from a list. See etl/stage_reconcile.h */
+    const struct sql *reconcile;
+    bool shows_all; /* a server is read whole: where it shows nothing, an empty list was read */
+
     /* a PostgreSQL source: NULL where the feed has none */
     const struct sql *source; /* COPY (SELECT ...) TO STDOUT (FORMAT binary), columns as in stage */
     const struct sql *source_rejects; /* COPY (SELECT ...) of what source leaves out, columns as
                                          etl.rejected_row_copy. NULL: source is COPY (SELECT ...) TO
                                          STDOUT in the text format, of one column: a JSON document
                                          a row, which is read as a line of a file is */
+
+    const char *divided; /* table that source can read in parts, $first_page up to before $end_page,
+                            each row being in one of them; NULL: only whole */
 
     const struct pipeline_step
         *members; /* inferred members, partitions: each in a transaction of its own */

@@ -17,8 +17,7 @@
 #define DEFAULT_NUMBER 10
 #define DEFAULT_PERCENT 1.0
 
-/* Members that no copy of a record may hold, in whatever document. */
-static const char *const secrets[] = {"password", "phone_numbers", "phone_number",
+const char *const reject_secrets[] = {"password", "phone_numbers", "phone_number",
                                       "default_phone_number", NULL};
 
 bool reject_parse_budget(const char *text, struct reject_budget *budget, struct error *err)
@@ -120,7 +119,7 @@ bool reject_add(struct reject_spool *spool, const char *source, const struct fil
                           .full_length = line->full_length};
     str_clear(&spool->bytes);
     if (reject->is_parsed)
-        json_blank(line->text, line->length, secrets, &spool->bytes);
+        json_blank(line->text, line->length, reject_secrets, &spool->bytes);
     else
         str_add(&spool->bytes, line->text, line->length);
     entry.kept = spool->bytes.length;

@@ -33,6 +33,9 @@ bool reject_parse_budget(const char *text, struct reject_budget *budget, struct 
 bool reject_is_within(const struct reject_budget *budget, int64_t rejected, int64_t read,
                       bool is_end, struct error *err);
 
+/* Members and columns that no copy of a record may hold, in whatever feed; NULL-terminated. */
+extern const char *const reject_secrets[];
+
 struct reject_spool;
 
 struct reject_spool *reject_open(struct error *err);
@@ -40,7 +43,7 @@ void reject_close(struct reject_spool *spool); /* accepts NULL */
 int64_t reject_count(const struct reject_spool *spool);
 
 /* Adds a line. Whole up to 1 MiB, else its head with length and SHA-256; secrets blanked where it
- * parsed. source is borrowed to the end. */
+ * is a document that parsed. source is borrowed to the end. */
 bool reject_add(struct reject_spool *spool, const char *source, const struct file_line *line,
                 const struct field_reject *reject, struct error *err);
 

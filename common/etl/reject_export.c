@@ -3,40 +3,72 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/output.h"
 #include "base/str.h"
+#include "base/task.h"
 #include "etl/batch.h"
 #include "etl/reject.h"
 #include "etl/schema.h"
 #include "etl/stage_read.h"
 #include "etl_sql.h"
 
+/* An export on its way. */
+struct export
+{
+    struct db *db;
+    FILE *stream;
+    const char *feed, *format;
+    struct str header; /* of the tables, which all have the same */
+    int64_t last;      /* the id that was written last */
+};
+
+static bool write_line(struct export *export, const struct str *line, struct error *err)
+{
+    return (fwrite(line->text, 1, line->length, export->stream) == line->length &&
+            putc('\n', export->stream) != EOF) ||
+           error_set(err, STATUS_IO,
+                     "could not write the rejects; look at the space of the folder");
+}
+
+/* Before the first record of a table its header, which the others must share. */
+static bool write_header(struct export *export, const char *header, struct error *err)
+{
+    if (export->last == 0) {
+        str_add_text(&export->header, header);
+        return write_line(export, &export->header, err);
+    }
+    return strcmp(export->header.text, header) == 0 ||
+           error_set(err, STATUS_DATA,
+                     "the rejects come from tables with different headers; pass --batch-id to "
+                     "export those of one batch");
+}
+
 /* One helping of records; *count 0 is the end. */
-static bool write_page(struct db *db, const char *feed, bool is_table, FILE *file, int64_t *last,
-                       size_t *count, struct error *err)
+static bool write_page(struct export *export, size_t *count, struct error *err)
 {
     char after[24];
     struct str line;
-    snprintf(after, sizeof after, "%" PRId64, *last);
+    snprintf(after, sizeof after, "%" PRId64, export->last);
     const struct db_value values[] = {
-        {"feed", feed}, {"after_id", after}, {"is_table", is_table ? "true" : "false"}, {0}};
-    struct db_rows *rows = db_query(db, &sql_etl_reject_page, values, err);
+        {"feed", export->feed},     {"after_id", after},
+        {"format", export->format}, {"batch_id", task_common()->batch_id},
+        {"replay_id", NULL},        {0}};
+    struct db_rows *rows = db_query(export->db, &sql_etl_reject_page, values, err);
     if (!rows)
         return false;
     bool ok = true;
     *count = db_rows_count(rows);
     str_init(&line);
     for (size_t row = 0; row < *count && ok; row++) {
+        const char *header = db_rows_text(rows, row, "header");
         str_clear(&line);
         reject_add_bytes(db_rows_text(rows, row, "bytes"), &line);
-        str_add_char(&line, '\n');
-        ok = fwrite(line.text, 1, line.length, file) == line.length;
-        *last = db_rows_int(rows, row, "id");
+        ok = (!header || write_header(export, header, err)) && write_line(export, &line, err);
+        export->last = db_rows_int(rows, row, "id");
     }
-    if (!ok)
-        error_set(err, STATUS_IO, "could not write the rejects; look at the space of the folder");
     str_release(&line);
     db_rows_free(rows);
     return ok;
@@ -46,15 +78,19 @@ static bool write_page(struct db *db, const char *feed, bool is_table, FILE *fil
 static bool write_file(struct db *db, const char *feed, const char *path, int64_t *written,
                        struct error *err)
 {
-    bool is_table = stage_format(NULL, path) != STAGE_NDJSON;
-    int64_t last = 0;
+    static const char *const formats[] = {
+        [STAGE_NDJSON] = "ndjson", [STAGE_CSV] = "csv", [STAGE_TSV] = "tsv"};
     size_t count = 1;
     struct output_file file;
     if (!output_file_open(&file, path, err))
         return false;
+    struct export export = {
+        .db = db, .stream = file.stream, .feed = feed, .format = formats[stage_format(NULL, path)]};
     bool ok = true;
+    str_init(&export.header);
     for (*written = 0; ok && count > 0; *written += (int64_t)count)
-        ok = write_page(db, feed, is_table, file.stream, &last, &count, err);
+        ok = write_page(&export, &count, err);
+    str_release(&export.header);
     return output_file_close(&file, ok, err);
 }
 

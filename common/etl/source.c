@@ -55,6 +55,7 @@ void source_list_release(struct source_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         free(list->items[i].identity);
+        free(list->items[i].table_header);
         db_close(list->items[i].db);
     }
     free(list->items);

@@ -20,10 +20,12 @@ struct source {
     const char *spec; /* borrowed; NULL: the SOURCE_PG* variables */
     char *identity;   /* service, host:port/database, or the file's name */
     bool is_server;
-    struct db *db;        /* of a server, once opened */
-    int64_t since, until; /* its own window */
-    int64_t clock;        /* its time at the snapshot: the version of what is read */
-    int64_t rows;         /* staged */
+    struct db *db;            /* of a server, once opened */
+    int64_t since, until;     /* its own window */
+    int64_t clock;            /* its time at the snapshot: the version of what is read */
+    int64_t rows;             /* staged */
+    const char *table_format; /* of a table with rejects: "csv" or "tsv"; else NULL */
+    char *table_header;       /* and its header */
 };
 
 struct source_list {

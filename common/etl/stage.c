@@ -10,20 +10,23 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "etl/schema.h"
+#include "etl/stage_jobs.h"
 #include "etl/stage_open.h"
+#include "etl/stage_reconcile.h"
 #include "etl_sql.h"
 
 #define MAX_RECORD (INT64_C(16) << 20)
+#define MAX_RECORD_MOST (INT64_C(255) << 20) /* a string of jsonb ends below 256 MiB */
 
 /* Options -------------------------------------------------------------- */
 
-/* Reads a size: bytes, or with KiB, MiB, GiB. */
+/* Reads a size: bytes, or with KiB, MiB. */
 static bool parse_size(const char *text, int64_t *size, struct error *err)
 {
     static const struct {
         const char *unit;
         int shift;
-    } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}};
+    } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}};
     char *end;
     errno = 0;
     long long number = strtoll(text, &end, 10);
@@ -31,9 +34,11 @@ static bool parse_size(const char *text, int64_t *size, struct error *err)
         for (size_t i = 0; i < sizeof units / sizeof *units; i++)
             if (strcmp(end, units[i].unit) == 0) {
                 *size = (int64_t)number << units[i].shift;
-                return true;
+                if (*size <= MAX_RECORD_MOST)
+                    return true;
             }
-    return error_set(err, STATUS_USAGE, "--max-record wants a size; for example 1048576 or 16MiB");
+    return error_set(err, STATUS_USAGE,
+                     "--max-record wants a size up to 255MiB; for example 1048576 or 16MiB");
 }
 
 static bool names_agent(const struct feed *feed)
@@ -58,6 +63,11 @@ static bool check_options(struct stage *stage, struct error *err)
         return error_set(err, STATUS_USAGE,
                          "--replay-rejects reads the rejects alone; leave out --source, --since, "
                          "--until and --open-window");
+    if (options->jobs < 1 || options->jobs > STAGE_JOBS_MAX)
+        return error_set(err, STATUS_USAGE, "--jobs wants a number of sessions; pass 1 to %d",
+                         STAGE_JOBS_MAX);
+    if (options->reconcile && !stage_check_keys(stage, err))
+        return false;
     if (options->crawler_agents && !names_agent(stage->feed))
         return error_set(err, STATUS_USAGE,
                          "records of feed \"%s\" name no agent; leave out --crawler-agents",
@@ -66,9 +76,10 @@ static bool check_options(struct stage *stage, struct error *err)
         return error_set(err, STATUS_USAGE, "unrecognized format; name ndjson, csv or tsv");
     if (options->max_record && !parse_size(options->max_record, &stage->max_record, err))
         return false;
-    /* What fails again in a replay stays open; by itself it is no reason to stop. */
+    /* What fails again in a replay stays open; by itself it is no reason to stop. A key that cannot
+     * be read is one, and stage_reconcile says so. */
     const char *budget = options->max_rejects;
-    if (options->replay_rejects && !budget)
+    if ((options->replay_rejects || options->reconcile) && !budget)
         budget = "100%";
     return reject_parse_budget(budget, &stage->budget, err);
 }
@@ -113,6 +124,10 @@ static bool fill_staging(struct stage *stage, struct error *err)
     if (!db_run(stage->db, &sql_etl_delete_staging, own, NULL, err) ||
         !db_run(stage->db, &sql_etl_reject_delete, own, NULL, err))
         return false;
+    bool may_reconcile =
+        stage->options->reconcile || (stage->feed->shows_all && stage->sources.are_servers);
+    if (stage->options->reconcile && !stage_begin_keys(stage, err))
+        return false;
     if (stage->sources.are_servers ? !stage_read_servers(stage, err)
                                    : !stage_read_files(stage, err))
         return false;
@@ -122,6 +137,8 @@ static bool fill_staging(struct stage *stage, struct error *err)
                          " were expected; look whether the "
                          "input was cut",
                          counts->read, stage->options->expect_rows);
+    if (may_reconcile && !stage_reconcile(stage, err))
+        return false;
     if (counts->read != counts->staged + counts->rejected)
         BUG("records read, staged and rejected do not balance"); /* uncovered: they are counted so
                                                                   */
@@ -139,6 +156,8 @@ static bool fill_staging(struct stage *stage, struct error *err)
         const struct db_value source[] = {{"batch_id", stage->batch->id_text},
                                           {"source", stage->sources.items[i].identity},
                                           {"rows", rows},
+                                          {"table_format", stage->sources.items[i].table_format},
+                                          {"table_header", stage->sources.items[i].table_header},
                                           {0}};
         if (!db_run(stage->db, &sql_etl_batch_source_rows, source, NULL, err))
             return false;
@@ -180,7 +199,7 @@ static bool load(struct stage *stage, int64_t behind, int64_t started, struct re
 {
     bool is_done;
     struct batch *batch = stage->batch;
-    bool is_extract = strcmp(batch->fingerprint, STAGE_EXTRACT) == 0;
+    bool is_extract = stage_is_extract(batch);
     if (is_extract && stage->sources.are_servers)
         return error_set(err, STATUS_USAGE,
                          "batch \"%s\" was opened for an extract; give its file by --source",
@@ -270,6 +289,9 @@ static bool name_sources(struct stage *stage, struct error *err)
         stage_name_source(&stage->sources, STAGE_REJECTS);
     else if (!source_list_init(&stage->sources, &stage->options->sources, err))
         return false;
+    if (stage->sources.are_servers && stage->options->reconcile)
+        return error_set(err, STATUS_USAGE,
+                         "--reconcile reads a list of keys; name its file by --source, or -");
     if (stage->sources.are_servers && !stage->feed->source)
         return error_set(err, STATUS_USAGE,
                          "feed \"%s\" is not read from a database; give its documents as a file",
@@ -289,7 +311,8 @@ static bool show_plan(struct stage *stage, int64_t started, struct result *resul
                   : !source_list_choose(&stage->sources, stage->db, stage->feed->name,
                                         &stage->options->window, &window, err))
         return false;
-    if (!stage_show_plan(stage, err))
+    if (!stage_show_plan(stage, err) ||
+        (stage->options->reconcile && !stage_show_reconcile(stage, err)))
         return false;
     report(stage, "nothing-to-do", 0, started, result);
     if (!is_chosen) {

@@ -19,8 +19,10 @@ struct stage_options {
     const char *max_record;     /* NULL: 16MiB */
     int64_t expect_rows;        /* -1: any */
     const char *crawler_agents; /* programs whose records are skipped; NULL: none */
+    int64_t jobs;               /* sessions that read a server at once: etl/stage_jobs.h */
     bool open_window;           /* only open the batch: another program extracts */
     bool replay_rejects;        /* read the feed's open rejects once more, as a backfill */
+    bool reconcile;             /* the input is the complete list of keys: etl/stage_reconcile.h */
 };
 
 /* Checks what can be checked without the warehouse: STATUS_USAGE. */

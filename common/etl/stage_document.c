@@ -32,11 +32,13 @@ bool stage_read_documents(struct stage_reading *reading, struct source *source, 
     if (source->since >= source->until)
         return true;
     stage_bind(reading->stage, source, &bound);
+    progress_set_window(bound.since, bound.until);
     if (!db_copy_out(source->db, reading->stage->feed->source, bound.values, err))
         return false;
     str_init(&text);
     while ((ok = db_copy_get(source->db, &bytes, &length, err)) && length > 0) {
         reading->stage->counts.bytes += (int64_t)length;
+        reading->progress.bytes = reading->stage->counts.bytes;
         unescape(bytes, length, &text);
         line.text = text.text;
         line.length = line.full_length = text.length;

@@ -2,15 +2,15 @@
 #include "etl/stage_file.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "io/csv.h"
 
 #define LOOK_EVERY 1024 /* lines between two looks at signals and the output */
-#define HEARTBEAT (30 * CLOCK_SECOND)
 #define NAMED_REJECTS 10
 
 /* Formats -------------------------------------------------------------- */
@@ -51,12 +51,9 @@ enum stage_format stage_format(const char *format, const char *path)
 
 static void give_sign(struct stage_reading *reading)
 {
-    int64_t now = clock_monotonic();
-    if (now - reading->last_sign < HEARTBEAT)
-        return;
-    reading->last_sign = now;
-    log_event(LOG_INFO, "reading", "lines=%" PRId64 " staged=%" PRId64 " rejected=%" PRId64,
-              reading->lines, reading->stage->counts.staged, reading->stage->counts.rejected);
+    reading->progress.rows = reading->lines;
+    reading->progress.rejected = reading->stage->counts.rejected;
+    progress_tell(&reading->progress);
 }
 
 /* Before each record: a sign of life for the log, a look whether we are to stop. */
@@ -111,7 +108,8 @@ static bool end_record(struct stage_reading *reading, const struct source *sourc
 bool stage_take_document(struct stage_reading *reading, const struct source *source,
                          const struct file_line *line, struct error *err)
 {
-    struct field_reject reject = {.reason = "too_long", .column = ""};
+    struct field_reject reject = {
+        .reason = "too_long", .column = "", .is_table = reading->stage->options->reconcile};
     enum field_taken taken = FIELD_REJECTED;
     if (!stage_begin_record(reading, err))
         return false;
@@ -130,15 +128,36 @@ static bool read_documents(struct stage_reading *reading, const struct source *s
     struct file_line line;
     enum file_got got;
     bool ok = true;
-    while (ok && (got = file_next(file, &line, err)) != FILE_END)
+    reading->progress.size = file_size(file);
+    while (ok && (got = file_next(file, &line, err)) != FILE_END) {
+        reading->progress.bytes = file_bytes(file);
         ok = got == FILE_LINE && stage_take_document(reading, source, &line, err);
+    }
     reading->stage->counts.bytes += file_bytes(file);
     file_close(file);
     return ok;
 }
 
+/* As end_record, of a table's record: without its secrets, where its cells could be told apart. */
+static bool end_cells(struct stage_reading *reading, const struct source *source,
+                      const struct csv *csv, const struct csv_record *record,
+                      enum field_taken taken, const struct field_reject *reject, struct error *err)
+{
+    struct file_line line = *record->raw;
+    struct str blanked;
+    str_init(&blanked);
+    if (taken == FIELD_REJECTED && record->cells) {
+        csv_blank(csv, record, reject_secrets, &blanked);
+        line.text = blanked.text;
+        line.length = blanked.length;
+    }
+    bool ok = end_record(reading, source, &line, taken, reject, err);
+    str_release(&blanked);
+    return ok;
+}
+
 static bool read_record(struct stage_reading *reading, const struct source *source,
-                        const struct csv_record *record, struct error *err)
+                        const struct csv *csv, const struct csv_record *record, struct error *err)
 {
     struct field_reject reject = {.reason = record->reason, .column = "", .is_table = true};
     enum field_taken taken = FIELD_REJECTED;
@@ -147,21 +166,37 @@ static bool read_record(struct stage_reading *reading, const struct source *sour
     if (record->cells)
         taken = field_read_cells(reading->reader, &reading->fixed, record->cells, reading->lines,
                                  reading->copy, &reject, err);
-    return end_record(reading, source, record->raw, taken, &reject, err);
+    return end_cells(reading, source, csv, record, taken, &reject, err);
 }
 
-static bool read_table(struct stage_reading *reading, const struct source *source,
+/* Rejects of a table are read again by its header. */
+static void keep_header(const struct csv *csv, enum csv_dialect dialect, struct source *source)
+{
+    size_t length;
+    const char *header = csv_header(csv, &length);
+    free(source->table_header);
+    source->table_header = mem_copy(header, length);
+    source->table_format = dialect == CSV_TAB ? "tsv" : "csv";
+}
+
+static bool read_table(struct stage_reading *reading, struct source *source,
                        enum csv_dialect dialect, struct error *err)
 {
+    int64_t before = reading->stage->counts.rejected;
     struct csv *csv = csv_open(source->spec, dialect, reading->stage->max_record, err);
     if (!csv)
         return false;
     struct csv_record record;
     enum csv_got got;
     bool ok = csv_is_empty(csv) || field_bind_columns(reading->reader, csv, err);
-    while (ok && (got = csv_next(csv, &record, err)) != CSV_END)
-        ok = got != CSV_FAILED && read_record(reading, source, &record, err);
+    reading->progress.size = csv_size(csv);
+    while (ok && (got = csv_next(csv, &record, err)) != CSV_END) {
+        reading->progress.bytes = csv_bytes(csv);
+        ok = got != CSV_FAILED && read_record(reading, source, csv, &record, err);
+    }
     reading->stage->counts.bytes += csv_bytes(csv);
+    if (reading->stage->counts.rejected > before)
+        keep_header(csv, dialect, source);
     csv_close(csv);
     return ok;
 }
@@ -187,6 +222,19 @@ static bool read_file(struct stage_reading *reading, struct source *source, stru
     return ok;
 }
 
+/* A reader of records, or of keys: these are no documents, and belong whatever they lack. */
+static struct field_reader *new_reader(struct stage_reading *reading)
+{
+    reading->keys = *reading->stage->feed;
+    if (!reading->stage->options->reconcile)
+        return field_reader_new(reading->stage->feed);
+    reading->keys.filters = NULL;
+    reading->keys.is_couch = false;
+    struct field_reader *reader = field_reader_new(&reading->keys);
+    field_take_keys(reader);
+    return reader;
+}
+
 static bool copy_sources(struct stage_reading *reading, struct error *err)
 {
     struct stage *stage = reading->stage;
@@ -210,15 +258,15 @@ bool stage_copy_files(struct stage *stage, struct error *err)
 {
     struct stage_reading reading = {
         .stage = stage,
-        .reader = field_reader_new(stage->feed),
         .fixed = {.batch_id = stage->batch->id,
                   .read_number = stage->batch->read_number,
                   .since = stage->batch->since,
                   .until = stage->batch->until,
                   .is_window = stage->is_filtered,
                   .is_server_read = stage->sources.are_servers},
-        .last_sign = clock_monotonic(),
+        .progress = progress_begin("reading", NULL),
     };
+    reading.reader = new_reader(&reading);
     str_init(&reading.closed);
     field_skip_agents(reading.reader, stage->options->crawler_agents);
     stage->rejects = reject_open(err);

@@ -17,7 +17,7 @@ char *stage_fingerprint(const struct stage *stage)
     const struct window_options *window = &stage->options->window;
     char hex[65], time[CLOCK_TEXT_SIZE];
     if (stage->options->open_window)
-        return mem_strdup(STAGE_EXTRACT);
+        return mem_strdup(stage->options->reconcile ? STAGE_KEYS : STAGE_EXTRACT);
     struct str text;
     str_init(&text);
     str_add_format(&text, "%s\n%s\n", stage->feed->name,
@@ -29,14 +29,30 @@ char *stage_fingerprint(const struct stage *stage)
     for (size_t i = 0; i < stage->sources.count; i++)
         str_add_format(&text, "%s\n", stage->sources.items[i].identity);
     file_sha256(text.text, text.length, hex);
-    str_release(&text);
-    return mem_strdup(hex);
+    str_clear(&text);
+    str_add_format(&text, "%s%s", stage->options->reconcile ? STAGE_KEYS " " : "", hex);
+    return text.text;
+}
+
+bool stage_is_extract(const struct batch *batch)
+{
+    return strcmp(batch->fingerprint, STAGE_EXTRACT) == 0 ||
+           strcmp(batch->fingerprint, STAGE_KEYS) == 0;
+}
+
+static bool is_of_keys(const char *fingerprint)
+{
+    return strncmp(fingerprint, STAGE_KEYS, strlen(STAGE_KEYS)) == 0;
 }
 
 bool stage_check_fingerprint(const struct batch *batch, const char *fingerprint, struct error *err)
 {
-    if (strcmp(batch->fingerprint, fingerprint) == 0 ||
-        strcmp(batch->fingerprint, STAGE_EXTRACT) == 0)
+    if (is_of_keys(batch->fingerprint) != is_of_keys(fingerprint))
+        return error_set(err, STATUS_USAGE,
+                         "batch \"%s\" was opened for %s; pass --run-key, or %s --reconcile",
+                         batch->id_text, is_of_keys(fingerprint) ? "records" : "a list of keys",
+                         is_of_keys(fingerprint) ? "leave out" : "add");
+    if (strcmp(batch->fingerprint, fingerprint) == 0 || stage_is_extract(batch))
         return true;
     return error_set(
         err, STATUS_USAGE,
@@ -65,6 +81,8 @@ static bool choose_extract(struct stage *stage, struct window *window, struct er
     bool ok = mark && batch_clock(stage->db, &now, err);
     if (ok) {
         int64_t last = db_rows_time(mark, 0, "until");
+        if (stage->options->reconcile)
+            last = CLOCK_BEGINNING; /* a list of keys has no window, only a time */
         source->until = now - (options->settle > 0 ? options->settle : 0);
         source->since = last == CLOCK_BEGINNING ? options->start : last - options->overlap;
         if (last != CLOCK_BEGINNING && options->max_window > 0 &&
@@ -78,6 +96,19 @@ static bool choose_extract(struct stage *stage, struct window *window, struct er
     }
     db_rows_free(mark);
     return ok;
+}
+
+/* A list in a file was taken before the file was written, however late it is loaded. */
+static void end_before_files(struct stage *stage, struct window *window)
+{
+    for (size_t i = 0; i < stage->options->sources.count; i++) {
+        struct source *source = &stage->sources.items[i];
+        int64_t written = file_modified(source->spec);
+        if (written < source->until)
+            source->until = written;
+        if (source->until < window->until)
+            window->until = source->until;
+    }
 }
 
 static bool record_open(struct stage *stage, bool *is_new, struct error *err)
@@ -107,6 +138,8 @@ bool stage_open(struct stage *stage, const char *run_key, int64_t generation,
                                    err)) {
         return false;
     }
+    if (stage->options->reconcile)
+        end_before_files(stage, window);
     batch_release(batch);
     if (!window->has_progress) {
         log_event(LOG_INFO, "held_back", "pid=%" PRId64 " age_seconds=%" PRId64, window->holder_pid,
@@ -117,7 +150,8 @@ bool stage_open(struct stage *stage, const char *run_key, int64_t generation,
     batch->run_key = mem_strdup(run_key);
     batch->fingerprint = mem_strdup(fingerprint);
     batch->generation = generation;
-    batch->is_backfill = options->has_window || stage->options->replay_rejects;
+    batch->is_backfill =
+        options->has_window || stage->options->replay_rejects || stage->options->reconcile;
     batch->since = window->since;
     batch->until = window->until;
     batch->own_times = !stage->sources.are_servers;

@@ -10,8 +10,14 @@
 /* What a batch is marked with that is opened for an extract of another program. */
 #define STAGE_EXTRACT "extract"
 
+/* The same for a list of keys; all fingerprints of such lists begin so. */
+#define STAGE_KEYS "keys"
+
 /* What makes two calls the same work: feed, sources, format, explicit window. Yours to free. */
 char *stage_fingerprint(const struct stage *stage);
+
+/* Whether the batch waits for the extract of another program, of records or of keys. */
+bool stage_is_extract(const struct batch *batch);
 
 /* STATUS_USAGE where the batch was opened for other work. */
 bool stage_check_fingerprint(const struct batch *batch, const char *fingerprint, struct error *err);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/progress.h"
+#include "etl/stage_jobs.h"
 #include "etl/step.h"
 #include "etl_sql.h"
 #include "io/copy.h"
@@ -18,6 +20,7 @@ void stage_bind(const struct stage *stage, const struct source *source, struct s
     clock_format(source->since, to->since);
     clock_format(source->until, to->until);
     clock_format(source->clock, to->clock);
+    stage_bind_pages(to, 0, STAGE_PAGES_END);
     const struct db_value values[] = {
         {"batch_id", stage->batch->id_text},
         {"read_number", to->read_number},
@@ -27,9 +30,17 @@ void stage_bind(const struct stage *stage, const struct source *source, struct s
         {"until", to->until},
         {"is_incremental", stage->batch->is_backfill ? "false" : "true"},
         {"source", source->identity},
+        {"first_page", to->first_page},
+        {"end_page", to->end_page},
         {0},
     };
     memcpy(to->values, values, sizeof values);
+}
+
+void stage_bind_pages(struct stage_bound *bound, int64_t first, int64_t end)
+{
+    snprintf(bound->first_page, sizeof bound->first_page, "%" PRId64, first);
+    snprintf(bound->end_page, sizeof bound->end_page, "%" PRId64, end);
 }
 
 /* Relays what one of the feed's source statements selects in the snapshot. */
@@ -42,6 +53,7 @@ static bool relay(struct stage *stage, struct source *source, const struct sql *
     *rows = 0;
     if (source->since >= source->until)
         return true;
+    progress_set_window(bound.since, bound.until);
     bool ok =
         copy_relay(source->db, from, bound.values, stage->db, to, bound.values, rows, &bytes, err);
     stage->counts.bytes += bytes;
@@ -51,7 +63,9 @@ static bool relay(struct stage *stage, struct source *source, const struct sql *
 static bool read_server(struct stage *stage, struct source *source, struct error *err)
 {
     int64_t rejected;
-    if (!relay(stage, source, stage->feed->source, stage->feed->stage, &source->rows, err) ||
+    bool is_read = stage->options->jobs > 1; /* by stage_read_at_once */
+    if ((!is_read &&
+         !relay(stage, source, stage->feed->source, stage->feed->stage, &source->rows, err)) ||
         !relay(stage, source, stage->feed->source_rejects, &sql_etl_rejected_row_relay, &rejected,
                err))
         return false;
@@ -65,6 +79,8 @@ bool stage_read_servers(struct stage *stage, struct error *err)
 {
     if (!stage->feed->source_rejects)
         return stage_read_files(stage, err);
+    if (stage->options->jobs > 1 && !stage_read_at_once(stage, err))
+        return false;
     for (size_t i = 0; i < stage->sources.count; i++)
         if (!read_server(stage, &stage->sources.items[i], err))
             return false;

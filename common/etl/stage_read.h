@@ -28,10 +28,14 @@ struct stage {
     struct stage_counts counts;
 };
 
+/* Behind the last page that a table may have. */
+#define STAGE_PAGES_END INT64_C(4294967295)
+
 /* What the feed's source statements are bound to. */
 struct stage_bound {
     char read_number[24], since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE], clock[CLOCK_TEXT_SIZE];
-    struct db_value values[9];
+    char first_page[24], end_page[24];
+    struct db_value values[11];
 };
 void stage_bind(const struct stage *stage, const struct source *source, struct stage_bound *to);
 
@@ -48,6 +52,9 @@ bool stage_copy_files(struct stage *stage, struct error *err);
 /* Files, and servers that send documents: record by record through etl/field. Over budget:
  * STATUS_DATA. */
 bool stage_read_files(struct stage *stage, struct error *err);
+
+/* Binds a part of the source's table instead of all of it: pages from first on, before end. */
+void stage_bind_pages(struct stage_bound *bound, int64_t first, int64_t end);
 
 /* Servers: COPY out of each snapshot into staging, then what does not pass the checks into the
  * rejects. */

@@ -7,10 +7,50 @@
 #include "etl/stage_file.h"
 #include "etl_sql.h"
 
+/* Opens the table that a reject comes from, unless it is the one of the reject before. Where the
+ * feed wants other columns by now, its records are rejects still, and others are read. */
+static void open_table(struct stage_reading *reading, const char *format, const char *header)
+{
+    struct error unheard = {0};
+    enum csv_dialect dialect = strcmp(format, "tsv") == 0 ? CSV_TAB : CSV_COMMA;
+    struct str wanted;
+    str_init(&wanted);
+    str_add_format(&wanted, "%s:%s", format, header);
+    bool is_same = reading->header.length > 0 && strcmp(reading->header.text, wanted.text) == 0;
+    if (is_same) {
+        str_release(&wanted);
+        return;
+    }
+    str_release(&reading->header);
+    reading->header = wanted;
+    csv_close(reading->table);
+    reading->table = csv_open_kept(header, strlen(header), dialect, &unheard);
+    if (reading->table && !field_bind_columns(reading->reader, reading->table, &unheard)) {
+        csv_close(reading->table);
+        reading->table = NULL;
+    }
+}
+
+static enum field_taken read_again(struct stage_reading *reading, const struct db_rows *rows,
+                                   size_t row, const struct str *bytes, struct error *err)
+{
+    struct field_reject reject;
+    struct csv_record record;
+    const char *format = db_rows_text(rows, row, "format");
+    if (!format)
+        return field_read(reading->reader, &reading->fixed, bytes->text, bytes->length,
+                          reading->lines, reading->copy, &reject, err);
+    open_table(reading, format, db_rows_text(rows, row, "header"));
+    if (!reading->table ||
+        csv_take(reading->table, bytes->text, bytes->length, &record) != CSV_RECORD)
+        return FIELD_REJECTED;
+    return field_read_cells(reading->reader, &reading->fixed, record.cells, reading->lines,
+                            reading->copy, &reject, err);
+}
+
 static bool replay_one(struct stage_reading *reading, const struct db_rows *rows, size_t row,
                        const struct str *bytes, struct error *err)
 {
-    struct field_reject reject;
     struct stage_counts *counts = &reading->stage->counts;
     if (!stage_begin_record(reading, err))
         return false;
@@ -18,8 +58,7 @@ static bool replay_one(struct stage_reading *reading, const struct db_rows *rows
     reading->fixed.clock = db_rows_time(rows, row, "clock");
     reading->fixed.read_time = reading->fixed.clock;
     reading->fixed.is_server_read = !db_rows_bool(rows, row, "own_times");
-    enum field_taken taken = field_read(reading->reader, &reading->fixed, bytes->text,
-                                        bytes->length, reading->lines, reading->copy, &reject, err);
+    enum field_taken taken = read_again(reading, rows, row, bytes, err);
     if (taken == FIELD_FAILED)
         return false;
     counts->read += taken != FIELD_SKIPPED;
@@ -41,8 +80,12 @@ static bool replay_page(struct stage_reading *reading, struct db *db, size_t *co
     char last[24];
     struct str bytes;
     snprintf(last, sizeof last, "%" PRId64, reading->last_reject);
-    const struct db_value values[] = {
-        {"feed", reading->stage->feed->name}, {"after_id", last}, {"is_table", "false"}, {0}};
+    const struct db_value values[] = {{"feed", reading->stage->feed->name},
+                                      {"after_id", last},
+                                      {"format", NULL},
+                                      {"batch_id", NULL},
+                                      {"replay_id", reading->stage->batch->id_text},
+                                      {0}};
     struct db_rows *rows = db_query(db, &sql_etl_reject_page, values, err);
     if (!rows)
         return false;
@@ -68,8 +111,11 @@ bool stage_replay(struct stage_reading *reading, struct error *err)
     struct db *db = db_open(err);
     if (!db)
         return false;
+    str_init(&reading->header);
     while (ok && count > 0)
         ok = replay_page(reading, db, &count, err);
+    csv_close(reading->table);
+    str_release(&reading->header);
     db_close(db);
     reading->stage->sources.items[0].rows = reading->stage->counts.staged;
     return ok;

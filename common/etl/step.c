@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
 #include "etl_sql.h"
 
 bool step_run_all(struct db *db, const struct pipeline_step *steps, const struct db_value *values,
@@ -39,8 +40,11 @@ bool step_lock_target(struct db *db, const char *target, struct error *err)
 bool step_show(struct db *db, const struct sql *sql, const struct db_value *values, int *scans,
                struct error *err)
 {
+    log_begin_group(sql->name);
     fprintf(stderr, "%s\n", sql->text);
-    return db_explain(db, sql, values, scans, err);
+    bool ok = db_explain(db, sql, values, scans, err);
+    log_end_group();
+    return ok;
 }
 
 bool step_show_all(struct db *db, const struct pipeline_step *steps, const struct db_value *values,

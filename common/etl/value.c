@@ -97,7 +97,8 @@ static const char *parse_time(const struct json_value *json, struct value_buffer
 
 /* What a walk over an array needs. */
 struct walk {
-    struct value *value; /* of take_newest */
+    struct value *value;       /* of take_newest */
+    const struct field *field; /* of texts */
     const struct field *members;
     struct value_buffer *buffer;
     struct copy *copy;
@@ -167,6 +168,12 @@ static bool is_decimal(const char *text, size_t length)
     return digits > 0 && (!has_power || powers == 1 || powers == 2);
 }
 
+bool value_is_too_long(const struct field *field, size_t length)
+{
+    size_t longest = field->longest == 0 && field->is_key ? FIELD_ID_LONGEST : field->longest;
+    return longest > 0 && length > longest;
+}
+
 static const char *put_text(const struct value *value, struct value_buffer *buffer,
                             struct copy *copy)
 {
@@ -176,6 +183,8 @@ static const char *put_text(const struct value *value, struct value_buffer *buff
     const char *text = json_text(&value->json, &buffer->text, &length);
     if (length == 0 && (value->field->required || value->field->is_key))
         return "missing_field";
+    if (value_is_too_long(value->field, length))
+        return "too_long";
     if (value->field->choices && !value_is_among(text, length, value->field->choices))
         return "wrong_type";
     copy_text(copy, text, length);
@@ -234,14 +243,16 @@ static bool put_element(const struct json_value *element, void *data)
     struct walk *walk = data;
     size_t length;
     const char *text = json_text(element, &walk->buffer->text, &length);
+    if (value_is_too_long(walk->field, length))
+        walk->reason = "too_long";
     copy_text(walk->copy, text, length);
-    return true;
+    return !walk->reason;
 }
 
 static const char *put_text_list(const struct value *value, struct value_buffer *buffer,
                                  struct copy *copy)
 {
-    struct walk walk = {.buffer = buffer, .copy = copy};
+    struct walk walk = {.field = value->field, .buffer = buffer, .copy = copy};
     if (value_is_there(&value->json)) {
         if (value->json.type != JSON_ARRAY)
             return "wrong_type";
@@ -251,7 +262,7 @@ static const char *put_text_list(const struct value *value, struct value_buffer 
     copy_text_list(copy, walk.count);
     if (walk.count > 0)
         json_each(&value->json, put_element, &walk);
-    return NULL;
+    return walk.reason;
 }
 
 /* Objects: rebuilt from the declared members, so that nothing else of a document is copied. */
@@ -265,16 +276,18 @@ static bool build_text(const struct json_value *element, void *data)
         return false;
     }
     const char *text = json_text(element, &walk->buffer->text, &length);
+    if (value_is_too_long(walk->field, length))
+        walk->reason = "too_long";
     if (walk->count++ > 0)
         str_add_char(&walk->buffer->built, ',');
     str_add_json(&walk->buffer->built, text, length);
-    return true;
+    return !walk->reason;
 }
 
 static const char *build_member(const struct field *member, const struct json_value *object,
                                 struct value_buffer *buffer)
 {
-    struct walk walk = {.buffer = buffer};
+    struct walk walk = {.field = member, .buffer = buffer};
     struct value value = {.field = member};
     struct json_value found = json_member(object, member->path);
     value_choose(&value, &found, 1);

@@ -28,6 +28,9 @@ struct value_buffer {
     struct str text, built;
 };
 
+/* Whether a text is longer than the field may be. */
+bool value_is_too_long(const struct field *field, size_t length);
+
 /* Whether text is one of a NULL-terminated list. */
 bool value_is_among(const char *text, size_t length, const char *const *words);
 

@@ -11,13 +11,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "base/str.h"
 
-#define CHUNK ((size_t)64 * 1024)     /* sent at once */
-#define KEPT_MEMORY ((size_t)1 << 20) /* a buffer that grew for a long row is given back */
-#define HEARTBEAT (30 * CLOCK_SECOND)
+#define CHUNK ((size_t)64 * 1024)             /* sent at once */
+#define KEPT_MEMORY ((size_t)1 << 20)         /* a buffer that grew for a long row is given back */
 #define SERVER_EPOCH INT64_C(946684800000000) /* 2000-01-01, where the server counts from */
 #define TYPE_TEXT 25
 
@@ -183,23 +182,17 @@ void copy_text_list(struct copy *copy, int32_t count)
 
 struct relay {
     struct db *from, *to;
-    const char *name;
     struct str buffer;
-    int64_t bytes;
-    int64_t next_heartbeat;
+    struct progress progress;
 };
 
 static bool pass_on(struct relay *relay, struct error *err)
 {
-    relay->bytes += (int64_t)relay->buffer.length;
+    relay->progress.bytes += (int64_t)relay->buffer.length;
     if (!db_copy_put(relay->to, relay->buffer.text, relay->buffer.length, err))
         return false;
     str_clear(&relay->buffer);
-    int64_t now = clock_monotonic();
-    if (now >= relay->next_heartbeat) {
-        log_event(LOG_INFO, "copy", "sql=%s bytes=%lld", relay->name, (long long)relay->bytes);
-        relay->next_heartbeat = now + HEARTBEAT;
-    }
+    progress_tell(&relay->progress);
     return true;
 }
 
@@ -214,8 +207,9 @@ static bool pass_all(struct relay *relay, struct error *err)
         bool is_full = relay->buffer.length + length > CHUNK || length == 0;
         if (is_full && !pass_on(relay, err))
             return false;
+        relay->progress.rows++;
         if (length > CHUNK) { /* a long row goes past the buffer, which stays small */
-            relay->bytes += (int64_t)length;
+            relay->progress.bytes += (int64_t)length;
             if (!db_copy_put(relay->to, bytes, length, err))
                 return false;
         } else {
@@ -229,9 +223,8 @@ bool copy_relay(struct db *from, const struct sql *from_sql, const struct db_val
                 struct db *to, const struct sql *to_sql, const struct db_value *to_values,
                 int64_t *rows, int64_t *bytes, struct error *err)
 {
-    struct relay relay = {.from = from, .to = to, .name = to_sql->name};
+    struct relay relay = {.from = from, .to = to, .progress = progress_begin("copy", to_sql->name)};
     int64_t sent = 0, taken = 0;
-    relay.next_heartbeat = clock_monotonic() + HEARTBEAT;
     str_init(&relay.buffer);
     bool ok = db_copy_out(from, from_sql, from_values, err) &&
               db_copy_in(to, to_sql, to_values, err) && pass_all(&relay, err) &&
@@ -245,6 +238,6 @@ bool copy_relay(struct db *from, const struct sql *from_sql, const struct db_val
                          "step again",
                          (long long)sent, to_sql->name, (long long)taken);
     *rows = taken;
-    *bytes = relay.bytes;
+    *bytes = relay.progress.bytes;
     return true;
 }

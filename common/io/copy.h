@@ -55,4 +55,21 @@ bool copy_relay(struct db *from, const struct sql *from_sql, const struct db_val
                 struct db *to, const struct sql *to_sql, const struct db_value *to_values,
                 int64_t *rows, int64_t *bytes, struct error *err);
 
+/* One of several sessions whose rows are merged into one COPY. */
+struct copy_stream {
+    struct db *db;
+    const struct db_value *values;
+    int64_t rows; /* what it gave */
+};
+
+/*
+ * Sends what from_sql gives on all streams into one to_sql on *to, as the rows come. Binary format:
+ * the rows are passed on as they are, each stream's header and end are left out. Each stream's
+ * count must be that of its server, and their sum that of *to (75 if not). After a failure nothing
+ * runs on the streams, which can only be closed.
+ */
+bool copy_merge(struct copy_stream *streams, size_t count, const struct sql *from_sql,
+                struct db *to, const struct sql *to_sql, const struct db_value *to_values,
+                int64_t *bytes, struct error *err);
+
 #endif

@@ -1,36 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/csv.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
-#include "io/csv_split.h"
+#include "io/csv_private.h"
 #include "io/utf8.h"
 
 #define HELD_KEPT (1024 * 1024) /* bytes: only an unusual record needs more */
 
 static const char too_long[] = "too_long";
 static const char bad_escape[] = "bad_escape";
-
-struct csv {
-    struct file *file;
-    enum csv_dialect dialect;
-    size_t max_record;
-    char **names;
-    size_t columns;        /* 0 while the header is read */
-    struct file_line line; /* from the file, not taken yet where has_line */
-    bool has_line;
-    /* Lines of records that go on behind their first line, each with its end. What follows next
-     * was read as part of one that is bad, and is read again before the file. */
-    struct str held;
-    size_t next;
-    int64_t number;        /* of the line at next */
-    struct file_line view; /* of what is in held, or of a blank line */
-    int64_t blanks;        /* blank lines that were taken and not given yet */
-    int64_t blank_number;  /* of the first of them */
-    struct csv_cells cells;
-};
 
 /* ---- lines ---- */
 
@@ -278,112 +257,22 @@ enum csv_got csv_next(struct csv *csv, struct csv_record *record, struct error *
     return give(csv, record, line, reason);
 }
 
-/* ---- header ---- */
-
-/* No name is told: where there is no header, the first record would be quoted. */
-static bool check_names(const struct csv *csv, struct error *err)
+enum csv_got csv_take(struct csv *csv, const char *text, size_t length, struct csv_record *record)
 {
-    for (size_t i = 1; i < csv->columns; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(csv->names[i], csv->names[j]) == 0) {
-                return error_set(err, STATUS_DATA,
-                                 "columns %zu and %zu in the header of %s have the same name; "
-                                 "give each a name of its own",
-                                 j + 1, i + 1, file_label(csv->file));
-            }
-        }
+    const char *reason = NULL;
+    size_t place;
+
+    *record = (struct csv_record){0};
+    csv->view = (struct file_line){.text = text, .length = length, .full_length = (int64_t)length};
+    if (csv->dialect == CSV_TAB) {
+        reason = csv_split_tab(&csv->cells, text, length, csv->columns > 0);
+    } else if (csv_split_comma(&csv->cells, text, 0, length, &place) != CSV_WHOLE) {
+        reason = bad_escape;
     }
-    return true;
+    return give(csv, record, &csv->view, reason);
 }
 
-static bool read_header(struct csv *csv, struct error *err)
+int64_t csv_size(const struct csv *csv)
 {
-    const char *label = file_label(csv->file);
-    struct csv_record record;
-    enum csv_got got = csv_next(csv, &record, err);
-
-    if (got == CSV_FAILED) {
-        return false;
-    }
-    if (got == CSV_END) {
-        return true; /* no header and no record; the next call says CSV_END again */
-    }
-    if (record.raw->length == 0) {
-        return error_set(err, STATUS_DATA,
-                         "%s begins with a blank line where its header should be; remove it",
-                         label);
-    }
-    if (got == CSV_BAD) {
-        return error_set(err, STATUS_DATA,
-                         "the header of %s cannot be read (%s); export it in UTF-8 as %s", label,
-                         record.reason, csv->dialect == CSV_TAB ? "TSV" : "CSV");
-    }
-    if (record.count > CSV_COLUMNS_MAX) {
-        return error_set(err, STATUS_DATA,
-                         "the header of %s has more than %d columns; check the file's format",
-                         label, CSV_COLUMNS_MAX);
-    }
-    csv->names = mem_alloc(record.count * sizeof(*csv->names));
-    for (size_t i = 0; i < record.count; i++) {
-        csv->names[i] = mem_copy(record.cells[i].text, record.cells[i].length);
-    }
-    csv->columns = record.count;
-    return check_names(csv, err);
-}
-
-struct csv *csv_open(const char *path, enum csv_dialect dialect, int64_t max_record,
-                     struct error *err)
-{
-    struct file *file = file_open(path, max_record, err);
-    struct csv *csv;
-
-    if (file == NULL) {
-        return NULL;
-    }
-    csv = mem_alloc(sizeof(*csv));
-    csv->file = file;
-    csv->dialect = dialect;
-    csv->max_record = (size_t)max_record;
-    str_init(&csv->held);
-    csv_cells_init(&csv->cells);
-    if (!read_header(csv, err)) {
-        csv_close(csv);
-        return NULL;
-    }
-    return csv;
-}
-
-void csv_close(struct csv *csv)
-{
-    if (csv == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < csv->columns; i++) {
-        free(csv->names[i]);
-    }
-    free(csv->names);
-    str_release(&csv->held);
-    csv_cells_release(&csv->cells);
-    file_close(csv->file);
-    free(csv);
-}
-
-bool csv_is_empty(const struct csv *csv)
-{
-    return csv->columns == 0;
-}
-
-size_t csv_column(const struct csv *csv, const char *name)
-{
-    for (size_t i = 0; i < csv->columns; i++) {
-        if (strcmp(csv->names[i], name) == 0) {
-            return i;
-        }
-    }
-    return CSV_NONE;
-}
-
-int64_t csv_bytes(const struct csv *csv)
-{
-    return file_bytes(csv->file);
+    return file_size(csv->file);
 }

@@ -35,6 +35,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/str.h"
 #include "io/file.h"
 
 #define CSV_COLUMNS_MAX 4096 /* as many as MySQL allows in a table */
@@ -66,6 +67,12 @@ struct csv_record {
  * of a header are never NULL. */
 struct csv *csv_open(const char *path, enum csv_dialect dialect, int64_t max_record,
                      struct error *err);
+
+/* A table of which single records were kept, with the bytes of its header (csv_header): csv_take
+ * reads them, csv_next is not for it. STATUS_DATA as csv_open. */
+struct csv *csv_open_kept(const char *header, size_t length, enum csv_dialect dialect,
+                          struct error *err);
+
 void csv_close(struct csv *csv); /* accepts NULL */
 
 enum csv_got { CSV_RECORD, CSV_BAD, CSV_END, CSV_FAILED };
@@ -93,6 +100,15 @@ enum csv_got { CSV_RECORD, CSV_BAD, CSV_END, CSV_FAILED };
  */
 enum csv_got csv_next(struct csv *csv, struct csv_record *record, struct error *err);
 
+/* A record from its bytes (those of raw, above), which are borrowed as long as the record is:
+ * CSV_RECORD or CSV_BAD, of which all but too_long can be a reason. */
+enum csv_got csv_take(struct csv *csv, const char *text, size_t length, struct csv_record *record);
+
+/* Adds the bytes of a record (CSV_RECORD) to *to, with NULL in place of the cells of the columns of
+ * these names (NULL-terminated): for keeping rejects. */
+void csv_blank(const struct csv *csv, const struct csv_record *record, const char *const *names,
+               struct str *to);
+
 /* Nothing was there, not even a header. */
 bool csv_is_empty(const struct csv *csv);
 
@@ -100,7 +116,11 @@ bool csv_is_empty(const struct csv *csv);
  * compared exactly: case and white space matter. */
 size_t csv_column(const struct csv *csv, const char *name);
 
-/* As file_bytes. */
+/* The bytes of the header as they stood in the file; borrowed. */
+const char *csv_header(const struct csv *csv, size_t *length);
+
+/* As file_bytes and file_size. */
 int64_t csv_bytes(const struct csv *csv);
+int64_t csv_size(const struct csv *csv);
 
 #endif

@@ -140,8 +140,8 @@ bool db_set_label(struct db *db, const char *batch_id, int64_t attempt, struct e
 
 static bool begin(struct db *db, const char *text, struct error *err)
 {
-    if (PQtransactionStatus(db->conn) == PQTRANS_INTRANS ||
-        PQtransactionStatus(db->conn) == PQTRANS_INERROR)
+    if (!db->is_lost && (PQtransactionStatus(db->conn) == PQTRANS_INTRANS ||
+                         PQtransactionStatus(db->conn) == PQTRANS_INERROR))
         BUG("a transaction was begun inside of another");
     return db_tell(db, "begin", text, 0, NULL, err);
 }
@@ -154,6 +154,21 @@ bool db_begin(struct db *db, struct error *err)
 bool db_begin_snapshot(struct db *db, struct error *err)
 {
     return begin(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+}
+
+bool db_begin_in_snapshot(struct db *db, const char *snapshot, struct error *err)
+{
+    char text[128];
+    /* SET TRANSACTION takes no parameter; what it gets here can be nothing but a name. */
+    if (snapshot[strspn(snapshot, "0123456789ABCDEF-")] != '\0' || strlen(snapshot) > 64)
+        BUG("a snapshot has an unknown kind of name");
+    snprintf(text, sizeof text, "SET TRANSACTION SNAPSHOT '%s'", snapshot);
+    if (db_begin_snapshot(db, err) && db_tell(db, "snapshot", text, 0, NULL, err))
+        return true;
+    bool is_gone = strcmp(err->sqlstate, "22023") == 0;
+    return is_gone ? error_set(err, STATUS_TEMPORARY,
+                               "the session that shared its snapshot is gone; run the step again")
+                   : false;
 }
 
 bool db_savepoint(struct db *db, struct error *err)

@@ -73,6 +73,8 @@ bool db_source_identity(const char *spec, struct str *identity, struct error *er
 
 bool db_begin(struct db *db, struct error *err);          /* read committed */
 bool db_begin_snapshot(struct db *db, struct error *err); /* repeatable read, read only */
+/* The same, seeing what the session saw that exported the snapshot of this name. */
+bool db_begin_in_snapshot(struct db *db, const char *snapshot, struct error *err);
 /* 75 if the connection was lost while the answer was due: whether it committed, the batch row
  * tells. After a stop the answer has two more seconds. */
 bool db_commit(struct db *db, struct error *err);
@@ -142,5 +144,14 @@ bool db_copy_out(struct db *db, const struct sql *sql, const struct db_value *va
                  struct error *err);
 bool db_copy_get(struct db *db, const char **bytes, size_t *length, struct error *err);
 bool db_copy_out_end(struct db *db, int64_t *rows, struct error *err);
+
+/* Of several that are read at once: get, without waiting. *is_there false: nothing has come yet. */
+bool db_copy_try(struct db *db, const char **bytes, size_t *length, bool *is_there,
+                 struct error *err);
+/* Waits until a try may find something on one of those that are still read. */
+bool db_copy_wait(struct db *const *dbs, size_t count, struct error *err);
+
+/* Has what runs cancelled and does not wait for the end: the session can only be closed. */
+void db_give_up(struct db *db);
 
 #endif

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/interrupt.h"
+#include "base/mem.h"
 #include "io/db_private.h"
 
 /* With the 5 bytes of its head two blocks of libpq's, which are sent at once. */
@@ -115,24 +117,58 @@ bool db_copy_out(struct db *db, const struct sql *sql, const struct db_value *va
     return start(db, sql, values, DB_COPY_OUT, err);
 }
 
-bool db_copy_get(struct db *db, const char **bytes, size_t *length, struct error *err)
+/* What has come already: as PQgetCopyData says it. */
+static int take(struct db *db, const char **bytes, size_t *length)
 {
     if (db->copying != DB_COPY_OUT)
         BUG("rows were asked for without a COPY");
     PQfreemem(db->chunk);
     db->chunk = NULL;
-    int got;
-    while ((got = PQgetCopyData(db->conn, &db->chunk, 1)) == 0) {
+    int got = PQgetCopyData(db->conn, &db->chunk, 1);
+    if (got < 0)
+        db->copying = DB_COPY_OUT_READ; /* the end, or a refusal: db_copy_out_end tells */
+    *bytes = db->chunk;
+    *length = got < 0 ? 0 : (size_t)got;
+    return got;
+}
+
+bool db_copy_get(struct db *db, const char **bytes, size_t *length, struct error *err)
+{
+    while (take(db, bytes, length) == 0) {
         if (!db_wait(db, POLLIN, -1, NULL, err))
             return false;
         if (!PQconsumeInput(db->conn))
             return finish(db, NULL, err);
     }
-    if (got < 0)
-        db->copying = DB_COPY_OUT_READ; /* the end, or a refusal: db_copy_out_end tells */
-    *bytes = db->chunk;
-    *length = got < 0 ? 0 : (size_t)got;
     return true;
+}
+
+bool db_copy_try(struct db *db, const char **bytes, size_t *length, bool *is_there,
+                 struct error *err)
+{
+    *is_there = take(db, bytes, length) != 0;
+    if (*is_there)
+        return true;
+    if (!PQconsumeInput(db->conn))
+        return finish(db, NULL, err);
+    *is_there = take(db, bytes, length) != 0;
+    return true;
+}
+
+bool db_copy_wait(struct db *const *dbs, size_t count, struct error *err)
+{
+    struct pollfd *fds = mem_alloc((count + 2) * sizeof *fds);
+    for (size_t i = 0; i < count; i++) {
+        bool is_read = dbs[i]->copying == DB_COPY_OUT;
+        fds[i] = (struct pollfd){.fd = is_read ? PQsocket(dbs[i]->conn) : -1, .events = POLLIN};
+    }
+    bool ok = interrupt_wait_any(fds, count, -1) != INTERRUPT_STOP;
+    free(fds);
+    if (ok)
+        return true;
+    interrupt_settle();
+    return error_set(err, STATUS_INTERRUPTED,
+                     "stopped while waiting for the source; run the step again");
 }
 
 bool db_copy_out_end(struct db *db, int64_t *rows, struct error *err)

@@ -99,8 +99,14 @@ static void add_variable(struct db_params *params, const char *keyword, const ch
 static bool read_spec(const char *spec, struct db_params *params, struct error *err)
 {
     PQconninfoOption *options = PQconninfoParse(spec, NULL);
+    /* Nothing is wrong with "": where libpq cannot read that either, it has no memory. */
+    PQconninfoOption *nothing = PQconninfoParse("", NULL);
+    enum status status = nothing ? STATUS_USAGE : STATUS_TEMPORARY;
+    PQconninfoFree(nothing);
     if (!options)
-        return error_set(err, STATUS_USAGE,
+        options = PQconninfoParse(spec, NULL);
+    if (!options)
+        return error_set(err, status,
                          "--source is no valid connection string; write \"host=... dbname=...\" or "
                          "postgresql://HOST/DATABASE");
     bool has_password = false;

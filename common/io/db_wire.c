@@ -8,14 +8,12 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/progress.h"
 #include "io/db_private.h"
 
 /* Together below the three seconds in which a stopped task should be gone. */
 #define COPY_END_TIME (CLOCK_SECOND / 2)
 #define CANCEL_TIME (2 * CLOCK_SECOND)
-
-/* How often a statement that runs long gives a sign of life to the log. */
-#define HEARTBEAT_MS 30000
 
 const char *db_kind(const struct db *db)
 {
@@ -48,6 +46,7 @@ bool db_send(struct db *db, const char *text, int count, const Oid *types,
                          : PQsendQueryParams(db->conn, text, count, types, values, NULL, NULL, 0);
     if (sent)
         return true;
+    db->is_lost = true; /* or libpq has no memory, and no state that could be gone on from */
     return error_set(err, STATUS_TEMPORARY, "connection to the %s was lost; run the step again",
                      db_kind(db));
 }
@@ -67,16 +66,15 @@ static bool flush(struct db *db, struct error *err)
 
 static bool receive(struct db *db, const char *name, PGresult **result, struct error *err)
 {
-    int64_t started = clock_monotonic();
+    struct progress progress = progress_begin("waiting", name);
     short revents;
     if (!flush(db, err))
         return false;
     while (PQisBusy(db->conn)) {
-        if (!db_wait(db, POLLIN, HEARTBEAT_MS, &revents, err))
+        if (!db_wait(db, POLLIN, progress_interval_ms(), &revents, err))
             return false;
         if (!revents)
-            log_event(LOG_INFO, "waiting", "sql=%s ms=%lld", name,
-                      (long long)(clock_monotonic() - started) / 1000);
+            progress_show(&progress);
         if (!PQconsumeInput(db->conn))
             break; /* PQgetResult now says why */
     }
@@ -94,6 +92,12 @@ static bool is_error(const PGresult *result)
 static bool is_copy(const PGresult *result)
 {
     return PQresultStatus(result) == PGRES_COPY_IN || PQresultStatus(result) == PGRES_COPY_OUT;
+}
+
+/* What has none is libpq's own trouble: lacking memory, it leaves answers unread. */
+static bool has_code(const PGresult *result)
+{
+    return PQresultErrorField(result, PG_DIAG_SQLSTATE) != NULL;
 }
 
 PGresult *db_answer(struct db *db, const char *kind, const char *name, struct error *err)
@@ -120,6 +124,7 @@ PGresult *db_answer(struct db *db, const char *kind, const char *name, struct er
     if (kept && !is_error(kept))
         return kept;
     db_refused(db, kept, kind, name, err);
+    db->is_lost = !has_code(kept);
     PQclear(kept);
     return NULL;
 }
@@ -226,6 +231,7 @@ PGresult *db_answer_commit(struct db *db, struct error *err)
     } while (next);
     if (result && PQresultStatus(result) == PGRES_COMMAND_OK)
         return result;
+    db->is_lost = !has_code(result);
     if (PQstatus(db->conn) == CONNECTION_BAD)
         error_set(err, STATUS_TEMPORARY,
                   "connection lost while committing; run the step again, it finds out what "
@@ -234,6 +240,15 @@ PGresult *db_answer_commit(struct db *db, struct error *err)
         db_refused(db, result, "statement", "commit", err);
     PQclear(result);
     return NULL;
+}
+
+void db_give_up(struct db *db)
+{
+    char reason[256]; /* as below */
+    db->copying = DB_COPY_NONE;
+    if (!db->is_lost && PQtransactionStatus(db->conn) == PQTRANS_ACTIVE)
+        PQcancel(db->cancel, reason, sizeof reason);
+    db->is_lost = true;
 }
 
 void db_abandon(struct db *db)

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
+#include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "io/file_stream.h"
 
 #define BUFFER_SIZE (256 * 1024)
-
-#define SHA256_SIZE 32
 
 struct file {
     struct file_stream *stream;
@@ -28,30 +28,13 @@ struct file {
 
 /* ---- digests ---- */
 
-static void insist(bool is_done)
-{
-    if (!is_done) {
-        BUG("SHA-256 could not be computed"); /* uncovered: libcrypto always has it */
-    }
-}
-
-static void write_hex(const unsigned char *digest, char *hex)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < SHA256_SIZE; i++) {
-        hex[2 * i] = digits[digest[i] >> 4];
-        hex[2 * i + 1] = digits[digest[i] & 0xf];
-    }
-    hex[2 * SHA256_SIZE] = '\0';
-}
-
 void file_sha256(const void *bytes, size_t length, char *hex)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
+    struct sha256 sha;
 
-    insist(EVP_Digest(bytes, length, digest, NULL, EVP_sha256(), NULL) == 1);
-    write_hex(digest, hex);
+    sha256_init(&sha);
+    sha256_add(&sha, bytes, length);
+    sha256_end(&sha, hex);
 }
 
 /* ---- life cycle ---- */
@@ -91,6 +74,11 @@ const char *file_label(const struct file *file)
 int64_t file_bytes(const struct file *file)
 {
     return file_stream_bytes(file->stream);
+}
+
+int64_t file_size(const struct file *file)
+{
+    return file_stream_size(file->stream);
 }
 
 /* ---- lines ---- */
@@ -176,11 +164,9 @@ static struct part find_part(const struct file *file, size_t seen)
 /* Walks over a line that is too long, keeping its head and what tells it from others. */
 static bool skip(struct file *file, struct part part, struct file_line *line, struct error *err)
 {
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    bool is_done = false;
+    struct sha256 sha;
 
-    insist(context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
+    sha256_init(&sha);
     if (file->head == NULL) {
         file->head = mem_alloc(FILE_HEAD + 1);
     }
@@ -193,7 +179,7 @@ static bool skip(struct file *file, struct part part, struct file_line *line, st
         memcpy(file->head + line->length, part.text, kept);
         line->length += kept;
         line->full_length += (int64_t)part.length;
-        insist(EVP_DigestUpdate(context, part.text, part.length) == 1);
+        sha256_add(&sha, part.text, part.length);
         if (part.size > 0 || file->is_end) {
             file->next += part.size;
             line->is_crlf = part.size == part.length + 2;
@@ -201,17 +187,13 @@ static bool skip(struct file *file, struct part part, struct file_line *line, st
         }
         file->next += part.length;
         if (!fill(file, err)) {
-            goto done;
+            return false;
         }
         part = find_part(file, 0);
     }
-    insist(EVP_DigestFinal_ex(context, digest, NULL) == 1);
-    write_hex(digest, line->sha256);
+    sha256_end(&sha, line->sha256);
     file->head[line->length] = '\0';
-    is_done = true;
-done:
-    EVP_MD_CTX_free(context);
-    return is_done;
+    return true;
 }
 
 enum file_got file_next(struct file *file, struct file_line *line, struct error *err)
@@ -247,6 +229,17 @@ enum file_got file_next(struct file *file, struct file_line *line, struct error 
     line->full_length = (int64_t)part.length;
     line->is_crlf = part.size == part.length + 2;
     return FILE_LINE;
+}
+
+/* ---- beside the content ---- */
+
+int64_t file_modified(const char *path)
+{
+    struct stat status;
+    if (strcmp(path, "-") == 0 || stat(path, &status) != 0 || !S_ISREG(status.st_mode)) {
+        return INT64_MAX;
+    }
+    return (int64_t)status.st_mtim.tv_sec * CLOCK_SECOND + status.st_mtim.tv_nsec / 1000;
 }
 
 /* ---- small files ---- */

@@ -47,9 +47,15 @@ const char *file_label(const struct file *file);
 /* Bytes read from the file so far, as stored (compressed). */
 int64_t file_bytes(const struct file *file);
 
+/* Bytes of the whole file, as stored; 0 where nobody knows, as of a pipe. */
+int64_t file_size(const struct file *file);
+
 /* All of a small text file or of standard input ("-"), as stored: appended to *to, which stays as
  * it is after a failure. 74 if it is longer than max bytes or unreadable. */
 bool file_read_all(const char *path, size_t max, struct str *to, struct error *err);
+
+/* When the file was last written; the end of time for standard input and where nobody can tell. */
+int64_t file_modified(const char *path);
 
 /* The lowercase hex SHA-256 of bytes; hex has 65 bytes. */
 void file_sha256(const void *bytes, size_t length, char *hex);

@@ -105,6 +105,13 @@ int64_t file_stream_bytes(const struct file_stream *stream)
     return stream->bytes;
 }
 
+int64_t file_stream_size(const struct file_stream *stream)
+{
+    struct stat about;
+
+    return fstat(stream->fd, &about) == 0 && S_ISREG(about.st_mode) ? about.st_size : 0;
+}
+
 const char *file_stream_label(const struct file_stream *stream)
 {
     return stream->label;

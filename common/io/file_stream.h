@@ -25,6 +25,9 @@ bool file_stream_read(struct file_stream *stream, char *bytes, size_t size, size
 /* Bytes read so far, as stored. */
 int64_t file_stream_bytes(const struct file_stream *stream);
 
+/* Bytes of the whole file, as stored; 0 where nobody knows, as of a pipe. */
+int64_t file_stream_size(const struct file_stream *stream);
+
 /* How messages call it: 'file "x.ndjson"' or "standard input". */
 const char *file_stream_label(const struct file_stream *stream);
 

@@ -115,8 +115,11 @@ static enum json_problem check_unicode(const char **at, const char *end)
     if (unit < 0xd800 || unit > 0xdfff) {
         return JSON_OK;
     }
-    if (unit > 0xdbff || end - *at < 2 || memcmp(*at, "\\u", 2) != 0) {
-        return *at < end ? JSON_BAD_ESCAPE : JSON_BAD;
+    if (unit > 0xdbff || memcmp(*at, "\\u", end - *at < 2 ? (size_t)(end - *at) : 2) != 0) {
+        return JSON_BAD_ESCAPE;
+    }
+    if (end - *at < 2) {
+        return JSON_BAD; /* cut between the halves */
     }
     *at += 2;
     problem = check_unit(at, end, &unit);

@@ -10,8 +10,11 @@ from airflow.providers.cncf.kubernetes.secret import Secret
 from factline_dag import PERMANENT, AirflowFailException, Asset, batch_of, workflow
 
 IMAGE = "registry.example.org/factline:1.0.0"
-# A secret with pg_service.conf and pgpass; the arguments name services and no password.
-SERVICES = Secret("volume", "/etc/factline", "factline-connections")
+# A secret with pg_service.conf and the passwords, which come as variables: libpq takes no password
+# file that others may read, as those of a volume are. The arguments name services and no password.
+SECRETS = [Secret("volume", "/etc/factline", "factline-connections"),
+           Secret("env", "PGPASSWORD", "factline-connections", "warehouse_password"),
+           Secret("env", "SOURCE_PGPASSWORD", "factline-connections", "source_password")]
 RUN_KEY = "{{ dag.dag_id }}/{{ run_id }}"
 
 
@@ -38,10 +41,10 @@ def pod_step(task_id, command, *arguments, **more):
     return PodStep(
         task_id=task_id, name=task_id.replace("_", "-"), image=IMAGE, cmds=[command],
         arguments=[*arguments, "--run-key", RUN_KEY, "--result-file", "/airflow/xcom/return.json"],
-        do_xcom_push=True, skip_on_exit_code=99, secrets=[SERVICES], retries=5,
+        do_xcom_push=True, skip_on_exit_code=99, secrets=SECRETS, retries=5,
         retry_exponential_backoff=True,
         env_vars={"PGSERVICEFILE": "/etc/factline/pg_service.conf", "PGSERVICE": "warehouse",
-                  "PGPASSFILE": "/etc/factline/pgpass", "SOURCE_PGSERVICE": "hq_form"},
+                  "SOURCE_PGSERVICE": "hq_form"},
         # The last line of the log is the reason, in Airflow's message, too.
         termination_message_policy="FallbackToLogsOnError",
         # Longer than a task needs to cancel its statement and roll back.

@@ -20,6 +20,7 @@ static struct stage_options options = {
                .start = CLOCK_BEGINNING,
                .settle = -1},
     .expect_rows = -1,
+    .jobs = 1,
 };
 
 static bool run(struct result *result, struct error *err)
@@ -96,10 +97,17 @@ int main(int argc, char **argv)
         {.name = "replay-rejects",
          .help = "read the feed's open rejects once more",
          .flag = &options.replay_rejects},
+        {.name = "reconcile",
+         .help = "read the complete list of keys; what is absent is deleted",
+         .flag = &options.reconcile},
         {.name = "crawler-agents",
          .arg = "LIST",
          .help = "skip records whose agent begins with one of these (a,b)",
          .to = &options.crawler_agents},
+        {.name = "jobs",
+         .arg = "N",
+         .help = "read servers at once, a first window by N sessions each (files: one)",
+         .number = &options.jobs},
         {.name = "max-record",
          .arg = "SIZE",
          .help = "reject longer records (default 16MiB)",

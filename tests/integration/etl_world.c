@@ -343,6 +343,7 @@ struct stage_options world_options(const char *source)
         .sources = {.items = items, .count = source ? 1 : 0},
         .window = {.overlap = 15 * 60 * CLOCK_SECOND, .start = CLOCK_BEGINNING, .settle = -1},
         .expect_rows = -1,
+        .jobs = 1,
     };
 }
 

@@ -279,6 +279,22 @@ static void a_snapshot_sees_one_moment(void **state)
     db_close(other);
 }
 
+static void a_snapshot_is_shared_by_its_name(void **state)
+{
+    (void)state;
+    struct db *first = open_db(), *second = open_db();
+    run(db, "CREATE TABLE io_test.t (id bigint)");
+    assert_done(db_begin_snapshot(first, &err));
+    const char *name = ask(first, "SELECT pg_catalog.pg_export_snapshot() AS value");
+    run(db, "INSERT INTO io_test.t (id) VALUES (1)");
+    assert_done(db_begin_in_snapshot(second, name, &err));
+    assert_string_equal(ask(second, "SELECT pg_catalog.count(*) AS value FROM io_test.t"), "0");
+    db_rollback(second);
+    assert_fails(db_begin_in_snapshot(second, "00000003-00000BAD-1", &err), STATUS_TEMPORARY);
+    db_close(first);
+    db_close(second);
+}
+
 static void a_failed_transaction_cannot_be_committed(void **state)
 {
     (void)state;
@@ -379,6 +395,7 @@ int main(void)
         TEST(a_deadlock_is_temporary_for_its_victim),
         TEST(a_rollback_undoes_and_a_close_rolls_back),
         TEST(a_snapshot_sees_one_moment),
+        TEST(a_snapshot_is_shared_by_its_name),
         TEST(a_failed_transaction_cannot_be_committed),
         TEST(a_constraint_that_waits_for_the_end_refuses_the_commit),
         TEST(a_session_ended_by_the_server_is_temporary),

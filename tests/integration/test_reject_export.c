@@ -110,17 +110,43 @@ static void open_rejects_are_written_one_a_line(void **state)
     assert_value("SELECT count(*) FROM etl.rejected_row WHERE replayed_batch_id IS NULL", "2");
 }
 
-static void records_of_tables_go_where_the_name_says_so(void **state)
+static void name_file(const char *suffix)
+{
+    unlink(path);
+    snprintf(path, sizeof path, "%s/rejects.%s", folder, suffix);
+}
+
+static void records_of_tables_go_where_the_name_says_so_with_their_header(void **state)
 {
     (void)state;
     load_as("csv", "form_id,received_on\nf1,soon\nf2\n");
+    load_as("tsv", "form_id\treceived_on\nf3\tsoon\n");
     load_as(NULL, "nonsense\n");
     assert_true(export());
     assert_holds("nonsense\n");
-    unlink(path);
-    snprintf(path, sizeof path, "%s/rejects.csv", folder);
+    name_file("csv");
     assert_true(export());
-    assert_holds("f1,soon\nf2\n");
+    assert_int_equal(world_count("rows_exported"), 2);
+    assert_holds("form_id,received_on\nf1,soon\nf2\n");
+    name_file("tsv");
+    assert_true(export());
+    assert_holds("form_id\treceived_on\nf3\tsoon\n");
+}
+
+static void tables_with_other_headers_are_exported_by_batch(void **state)
+{
+    (void)state;
+    name_file("csv");
+    load_as("csv", "form_id,received_on\nf1,soon\n");
+    load_as("csv", "received_on,form_id\nsoon,f2\n");
+    assert_false(export());
+    assert_failed(STATUS_DATA, "different headers; pass --batch-id");
+    assert_int_equal(count_files(), 0);
+    world.common.batch_id = "2";
+    bool ok = export();
+    world.common.batch_id = NULL;
+    assert_true(ok);
+    assert_holds("received_on,form_id\nsoon,f2\n");
 }
 
 static void many_rejects_come_in_helpings(void **state)
@@ -214,7 +240,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(open_rejects_are_written_one_a_line),
-        TEST(records_of_tables_go_where_the_name_says_so),
+        TEST(records_of_tables_go_where_the_name_says_so_with_their_header),
+        TEST(tables_with_other_headers_are_exported_by_batch),
         TEST(many_rejects_come_in_helpings),
         TEST(without_rejects_the_file_is_empty),
         TEST(what_cannot_be_written_leaves_no_file),

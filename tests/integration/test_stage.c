@@ -111,9 +111,10 @@ static void a_check_needs_no_warehouse(void **state)
 
 static void a_size_has_a_unit_or_none(void **state)
 {
-    static const char *const right[] = {"1", "65536", "64KiB", "16MiB", "1GiB"};
-    static const char *const wrong[] = {"",          "0",  "-1",     "x",   "1kb",
-                                        "1 MiB",     "+1", "1.5MiB", "MiB", "99999999999999999999",
+    static const char *const right[] = {"1", "65536", "64KiB", "16MiB", "255MiB"};
+    static const char *const wrong[] = {"256MiB",    "1GiB",   "",    "0",
+                                        "-1",        "x",      "1kb", "1 MiB",
+                                        "+1",        "1.5MiB", "MiB", "99999999999999999999",
                                         "1073741824"};
     (void)state;
     for (size_t i = 0; i < sizeof right / sizeof *right; i++) {

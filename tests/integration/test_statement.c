@@ -304,6 +304,22 @@ static void a_source_gives_rows_beside_rejects_or_documents(void **state)
         }
 }
 
+static void what_is_read_in_parts_asks_for_pages_and_what_is_listed_has_a_key(void **state)
+{
+    (void)state;
+    for (const struct pipeline *const *pipeline = pipeline_list; *pipeline; pipeline++)
+        for (const struct feed *const *feed = (*pipeline)->feeds; *feed; feed++) {
+            bool is_listed = false;
+            for (const struct field *field = (*feed)->fields; field->path; field++)
+                is_listed = is_listed || field->is_listed;
+            assert_int_equal(is_listed, (*feed)->reconcile != NULL);
+            bool has_pages = (*feed)->source && strstr((*feed)->source->text, "first_page");
+            assert_int_equal(has_pages, (*feed)->divided != NULL);
+            assert_true(!(*feed)->divided || (*feed)->source_rejects);
+            assert_true(!(*feed)->shows_all || ((*feed)->reconcile && (*feed)->source));
+        }
+}
+
 /* ---- values ---- */
 
 /* A value that nobody offers would end the program in the middle of its work. */
@@ -327,9 +343,10 @@ static void assert_all_offered(const struct pipeline_step *steps, const char *co
 
 static void procedures_offer_what_statements_want(void **state)
 {
-    static const char *const settings[] = {"batch_id",       "read_number", "read_time",
-                                           "clock",          "since",       "until",
-                                           "is_incremental", "source",      NULL};
+    static const char *const settings[] = {
+        "batch_id",       "read_number", "read_time",  "clock",    "since", "until",
+        "is_incremental", "source",      "first_page", "end_page", NULL};
+    static const char *const of_lists[] = {"batch_id", "read_number", "listed_at", NULL};
     static const char *const of_members[] = {"batch_id", NULL};
     static const char *const of_steps[] = {"batch_id", "pending_older",  "own_times", "since",
                                            "until",    "activity_types", NULL};
@@ -344,6 +361,8 @@ static void procedures_offer_what_statements_want(void **state)
                 if ((*feed)->source_rejects)
                     assert_offered((*feed)->source_rejects, settings);
             }
+            if ((*feed)->reconcile)
+                assert_offered((*feed)->reconcile, of_lists);
             assert_all_offered((*feed)->members, of_members);
             assert_all_offered((*feed)->steps, of_steps);
         }
@@ -378,6 +397,7 @@ int main(void)
         TEST(fields_are_the_columns_of_the_copy_into_staging),
         TEST(the_server_of_a_source_gives_what_staging_takes),
         TEST(a_source_gives_rows_beside_rejects_or_documents),
+        TEST(what_is_read_in_parts_asks_for_pages_and_what_is_listed_has_a_key),
         TEST(procedures_offer_what_statements_want),
     };
     return cmocka_run_group_tests(tests, world_begin, world_end);

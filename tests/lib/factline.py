@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 import harness
@@ -101,6 +102,7 @@ class Session:
             encoding="utf-8",
         )
         self.count = 0
+        self.lock = threading.Lock()
         _sessions.append(self)
 
     def start(self, sql):
@@ -125,8 +127,9 @@ class Session:
         return lines
 
     def run(self, sql):
-        self.start(sql)
-        return self.finish()
+        with self.lock:  # a gate asks while the test does
+            self.start(sql)
+            return self.finish()
 
     def value(self, sql):
         lines = self.run(sql)
@@ -154,7 +157,10 @@ class Session:
 
     def close(self):
         if self.process:
-            self.process.stdin.close()
+            try:
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass  # the server went away, and psql with it
             self.process.stdout.close()
             self.process.wait()
             self.process = None
@@ -173,6 +179,14 @@ def root():
         _root.append(Session("postgres"))
         _sessions.remove(_root[0])
     return _root[0]
+
+
+def forget_sessions():
+    """After a crash of the server: who asks again gets new ones."""
+    for session in _sessions + _root:
+        session.close()
+    _sessions.clear()
+    _root.clear()
 
 
 def new_name(kind):
@@ -401,10 +415,12 @@ FACTS = ("form", "synclog")
 
 
 class Warehouse:
-    """A migrated database of its own, and the tasks run on it."""
+    """A migrated database of its own, or one that make(name) fills, and the tasks run on it.
+    name: of a database that is there already."""
 
-    def __init__(self, migrated=True):
-        self.name = new_database(_migrate if migrated else None, "warehouse")
+    def __init__(self, migrated=True, make=None, name=None):
+        make = make or (migrate if migrated else None)
+        self.name = name or new_database(make, "warehouse")
         self._session = None
         self.folder = new_folder()
         self.files = 0
@@ -531,7 +547,7 @@ def ndjson(records):
     return b"".join(line + b"\n" for line in lines)
 
 
-def _migrate(name):
+def migrate(name):
     run_task("migrate-warehouse", database=name).ended(0)
 
 

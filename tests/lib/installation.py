@@ -47,6 +47,7 @@ class Installation:
         self.documents = {"user": [], "group": [], "domain": [], "application": []}  # all revisions
         self.dumps = []  # files of forms, as of some time
         self.held = []
+        self.late_commits = 0
         self.count = 0
         self.last = ""
         self.moments = []  # some of the times that passed
@@ -213,11 +214,16 @@ class Installation:
         held = self.held.pop(self.rng.randrange(len(self.held)))
         if self.rng.random() < 0.8:
             held.session.run("COMMIT")
+            self.late_commits += 1
             for form in held.forms:
                 self.forms[form["form_id"]] = {**form, "shard": held.shard, "operations": []}
         else:
             held.session.run("ROLLBACK")
         held.session.close()
+
+    def lose_transactions(self):
+        """The server crashed: what was not committed is gone."""
+        self.held.clear()
 
     # ---- sync logs and locations ----
 
@@ -295,13 +301,15 @@ class Installation:
 
     def revise(self):
         feed = self.rng.choice(sorted(self.documents))
-        time = self.modified()
+        self.documents[feed].append(self.revision(feed, self.modified()))
+
+    def revision(self, feed, time):
         stamp = time + "Z" if time else ...
         key, line, seen = getattr(self, f"revise_{feed}")(stamp)
         kind = self.rng.random()
         if kind < 0.4:
             line = shape.change(line) if kind < 0.3 else shape.all_docs_row(line)
-        self.documents[feed].append((line, key, time, seen))
+        return line, key, time, seen
 
     def revise_user(self, stamp):
         choose = self.rng.choice

@@ -18,12 +18,25 @@ import subprocess
 import tempfile
 import time
 
+import documents as doc
 import factline
-from harness import check, fail
+from factline import Warehouse, backends, wait_for_lock
+from harness import check, equal, fail, wait_until
 
 PROTOCOL = b"\x00\x00\x00\x07a frame of the supervisor"
 DAGS = os.path.join(factline.TREE, "dags", "factline_dag.py")
 _guests = []
+# A table under whose lock a task waits in the midst of its work.
+BLOCKED_BY = {
+    "load-staging": "staging.form",
+    "transform-fact": "warehouse.form_fact",
+    "transform-dim": "warehouse.user_dim",
+    "app-status-from-fact": "warehouse.app_status_fact",
+    "verify-app-status": "warehouse.app_status_fact",
+    "clear-staging": "staging.form",
+    "migrate-warehouse": "etl.schema_version",
+    "batch-status": "etl.batch",
+}
 
 
 def dag_statuses():
@@ -91,7 +104,7 @@ class Ended:
     @property
     def result(self):
         """The XCom as output_processor=json.loads has it; None where the task would fail over
-            it."""
+        it."""
         try:
             value = json.loads(self.last)
         except ValueError:
@@ -256,6 +269,83 @@ def start(
 
 def run(task, *arguments, seconds=60, **more):
     return start(task, *arguments, **more).wait(seconds)
+
+
+def prepared(task, records=None):
+    """A warehouse in which the task has work, and its arguments; the run key is the launcher's."""
+    warehouse = Warehouse()
+    ctx = context()
+    if task == "load-staging":
+        return warehouse, ["form", "--source", warehouse.file(records or [doc.form("f1")])]
+    if task == "transform-dim":
+        run(
+            "load-staging",
+            "user",
+            "--source",
+            warehouse.file([doc.user()]),
+            database=warehouse.name,
+            ctx=ctx,
+        ).ended(0)
+        return warehouse, ["user"]
+    if task in (
+        "transform-fact",
+        "app-status-from-fact",
+        "verify-app-status",
+        "clear-staging",
+        "batch-status",
+    ):
+        run(
+            "load-staging",
+            "form",
+            "--source",
+            warehouse.file(records or [doc.form("f1")]),
+            database=warehouse.name,
+            ctx=ctx,
+        ).ended(0)
+    if task in ("app-status-from-fact", "verify-app-status", "clear-staging", "batch-status"):
+        run("transform-fact", "form", database=warehouse.name, ctx=ctx).ended(0)
+    return warehouse, {
+        "transform-fact": ["form"],
+        "app-status-from-fact": ["form"],
+        "batch-status": ["--json"],
+    }.get(task, [])
+
+
+class Waiting:
+    """A guest that waits for a lock in the midst of its work, until release()."""
+
+    def __init__(self, task, **options):
+        self.task = task
+        self.warehouse, self.arguments = prepared(task)
+        self.lock = self.warehouse.session()
+        self.lock.run(f"BEGIN; LOCK TABLE {BLOCKED_BY[task]} IN ACCESS EXCLUSIVE MODE")
+        self.guest = start(task, *self.arguments, database=self.warehouse.name, **options)
+        wait_for_lock(self.warehouse.name, f"{task}%")
+
+    def gone(self, seconds=3):
+        """No session of the guest is left, the lock still being held."""
+        begin = time.monotonic()
+        wait_until(
+            lambda: backends(self.warehouse.name, f"{self.task}%") == 0,
+            "the query to be gone",
+            seconds,
+        )
+        return time.monotonic() - begin
+
+    def next_try(self, status="done"):
+        self.lock.run("ROLLBACK")
+        again = run(
+            self.task, *self.arguments, database=self.warehouse.name, ctx=context(try_number=2)
+        ).ended(0)
+        if self.task in factline.RESULT_COUNTS and self.task != "migrate-warehouse":
+            equal(again.result["status"], status, "the next try")
+        if self.task in ("transform-fact", "app-status-from-fact"):
+            equal(self.warehouse.sql.number("SELECT count(*) FROM warehouse.form_fact"), 1, "facts")
+        return again
+
+
+def no_result(ended):
+    check(b'{"schema_version"' not in ended.output, f"a result was printed: {ended.lines[-3:]!r}")
 
 
 def untouched(ended):

@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""A gate between a task and the server: counts what the task sends and, at the n-th time, does harm
-before or after it has been passed on.
+"""A gate between a task and the server: counts what the task sends and, at the n-th, does harm.
 
-    with Gate(7, "after", harm) as gate:
-        run_task(..., env=gate.environment)
+    with Gate(7, "answered", kill) as gate:
+        run = gate.wait(start_task(..., env=gate.environment))
     gate.was_reached
+
+A message is what the task hands to the system at once: a statement with its values, a piece of
+COPY's rows, the request for a session. The messages of all its connections count.
 """
 
 import os
 import shutil
+import signal
 import socket
+import struct
 import tempfile
 import threading
+
+import factline
+from harness import wait_until
+
+WHENS = ("before", "during", "answered")
 
 
 def server_socket():
@@ -24,19 +33,87 @@ def server_socket():
     return socket.create_connection((host, int(port)))
 
 
-class Gate:
-    """harm: what to do at the n-th message of the client (all connections count), or None, which
-    cuts all connections. when: "before" it is passed on, or "after"."""
+# ---- harm to a connection of a gate; true if the connection is then to be closed ----
 
-    def __init__(self, number, when, harm=None):
-        self.number, self.when, self.harm = number, when, harm
+
+def cut(gate, connection):
+    """The network takes the connection away."""
+    return True
+
+
+def kill(gate, connection):
+    """The task is gone from one moment to the next."""
+    gate.has_process.wait(20)
+    gate.process.signal(signal.SIGKILL)
+    return True
+
+
+def terminate(gate, connection):
+    """The server ends the session, as an administrator has it do; the task is told, if it can."""
+    if connection.backend is None:
+        return True
+    factline.root().run(f"SELECT pg_terminate_backend({connection.backend})")
+    wait_until(
+        lambda: not factline.root().number(
+            f"SELECT count(*) FROM pg_stat_activity WHERE pid = {connection.backend}"
+        ),
+        "a terminated session to end",
+    )
+    return False
+
+
+class Connection:
+    """One of the task's, and its like on the server's side."""
+
+    def __init__(self, client, server):
+        self.client, self.server = client, server
+        self.backend = None  # the process of the session, once the server has named it
+        self.is_started = False
+        self.is_withheld = False  # what the server says next is not passed on
+
+    def close(self):
+        for side in (self.client, self.server):
+            try:
+                side.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            side.close()
+
+    def wants_answer(self, chunk):
+        """True if the server says something to the last message of the chunk."""
+        if not self.is_started:
+            self.is_started = True
+            return True
+        place, kind = 0, b"d"
+        while place + 5 <= len(chunk):
+            kind = chunk[place : place + 1]
+            place += 1 + struct.unpack("!I", chunk[place + 1 : place + 5])[0]
+        return place == len(chunk) and kind in (b"Q", b"S", b"c", b"f", b"X")
+
+    def look_for_backend(self, chunk):
+        place = chunk.find(b"K\0\0\0\x0c")
+        if self.backend is None and 0 <= place <= len(chunk) - 13:
+            self.backend = struct.unpack("!I", chunk[place + 5 : place + 9])[0]
+
+
+class Gate:
+    """number: of the message, 0 for none. when: "before" it is passed on, "during" (it is passed
+    on, and nobody waits) or "answered" (the server has done it, and its answer is withheld; where
+    there is none, "during"). holding: only messages with these bytes count. folder: of the socket,
+    where its path must stay the same."""
+
+    def __init__(self, number, when="before", harm=cut, holding=b"", folder=None):
+        self.number, self.when, self.harm, self.holding = number, when, harm, holding
         self.count = 0
         self.was_reached = False
+        self.process, self.has_process = None, threading.Event()
         self.lock = threading.Lock()
-        self.connections = []
-        self.folder = tempfile.mkdtemp(prefix="factline-gate-")
+        self.connections, self.threads = [], []
+        self.own_folder = None if folder else tempfile.mkdtemp(prefix="factline-gate-")
+        self.folder = folder or self.own_folder
+        self.path = os.path.join(self.folder, ".s.PGSQL.5432")
         self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(os.path.join(self.folder, ".s.PGSQL.5432"))
+        self.listener.bind(self.path)
         self.listener.listen(16)
         self.environment = {"PGHOST": self.folder, "PGPORT": "5432"}
 
@@ -45,17 +122,21 @@ class Gate:
         return self
 
     def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
         self.listener.close()
-        self.cut()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def cut(self):
         for connection in self.connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             connection.close()
+        for thread in self.threads:
+            thread.join(20)
+        os.unlink(self.path)
+        if self.own_folder:
+            shutil.rmtree(self.own_folder, ignore_errors=True)
+
+    def wait(self, process):
+        """The Run of a task that goes through the gate."""
+        self.process = process
+        self.has_process.set()
+        return process.wait()
 
     def _accept(self):
         while True:
@@ -63,43 +144,56 @@ class Gate:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            server = server_socket()
-            self.connections += [client, server]
-            threading.Thread(target=self._to_server, args=(client, server), daemon=True).start()
-            threading.Thread(target=self._to_client, args=(server, client), daemon=True).start()
+            try:
+                connection = Connection(client, server_socket())
+            except OSError:  # the server is down
+                client.close()
+                continue
+            self.connections.append(connection)
+            for relay in (self._to_server, self._to_client):
+                thread = threading.Thread(target=relay, args=(connection,), daemon=True)
+                self.threads.append(thread)
+                thread.start()
 
-    def _is_due(self):
+    def _is_due(self, chunk):
         with self.lock:
-            self.count += 1
-            return self.count == self.number
+            self.count += self.holding in chunk
+            return self.holding in chunk and self.count == self.number
 
-    def _do_harm(self):
+    def _do_harm(self, connection):
         self.was_reached = True
-        if self.harm:
-            self.harm()
-        else:
-            self.cut()
+        is_to_close = self.harm(self, connection)
+        if is_to_close or self.when == "answered":
+            connection.close()
 
-    def _to_server(self, client, server):
+    def _to_server(self, connection):
         try:
-            while chunk := client.recv(65536):
-                is_due = self._is_due()
+            while chunk := connection.client.recv(65536):
+                wants_answer = connection.wants_answer(chunk)
+                is_due = self._is_due(chunk)
                 if is_due and self.when == "before":
-                    self._do_harm()
-                    if not self.harm:
-                        return
-                server.sendall(chunk)
-                if is_due and self.when == "after":
-                    self._do_harm()
-            server.shutdown(socket.SHUT_WR)
+                    self._do_harm(connection)
+                if is_due and self.when == "answered" and wants_answer:
+                    connection.is_withheld, is_due = True, False
+                connection.server.sendall(chunk)
+                if is_due and self.when != "before":
+                    self._do_harm(connection)
+            connection.server.shutdown(socket.SHUT_WR)
         except OSError:
-            pass
+            connection.close()
 
-    @staticmethod
-    def _to_client(server, client):
+    def _to_client(self, connection):
         try:
-            while chunk := server.recv(65536):
-                client.sendall(chunk)
-            client.shutdown(socket.SHUT_WR)
+            while True:
+                chunk = connection.server.recv(65536)
+                if connection.is_withheld:
+                    connection.is_withheld = False
+                    self._do_harm(connection)
+                    return
+                if not chunk:
+                    break
+                connection.look_for_backend(chunk)
+                connection.client.sendall(chunk)
+            connection.client.shutdown(socket.SHUT_WR)
         except OSError:
-            pass
+            connection.close()

@@ -3,17 +3,18 @@
 reorderings and lost staging, and the comparison with the oracle.
 """
 
+import json
 import random
-import signal
-import time
 from collections import defaultdict
 
 import factline
 import oracle
-from factline import backends, root, time_of
-from harness import check, equal, fail, same_rows, wait_until
+from accident import Accidents
+from factline import time_of
+from harness import check, equal, same_rows
 from installation import Installation
 from oracle import Record
+from source import literal
 
 KEY = {
     "user": "user_id",
@@ -24,7 +25,6 @@ KEY = {
     "form": "form_id",
     "synclog": "synclog_id",
 }
-AGAIN = (69, 75, -signal.SIGKILL, -signal.SIGTERM)
 
 
 def as_version(time):
@@ -39,71 +39,42 @@ class Load:
         self.lines, self.servers, self.window = lines, servers, window
 
 
-class Schedule:
-    """stale_files: files of forms may be older than what servers have shown since. A file's record
-    that lies between two server reads of an unchanged row then wins over the second of them,
-      because
-    what did not change is not written, its version included."""
+class Schedule(Accidents):
+    """--stale-files: files of forms may be older than what servers have shown since. A file's
+    record that lies between two server reads of an unchanged row then wins over the second of
+    them, because what did not change is not written, its version included."""
 
-    def __init__(self, seed, stale_files=False):
-        self.stale_files = stale_files
-        self.rng = random.Random(seed)
+    def __init__(self, seed, options):
+        super().__init__(random.Random(seed), factline.Warehouse())
+        self.stale_files = options.stale_files
+        self.length = random.Random(seed).randint(5, options.steps)
         self.hq = Installation(self.rng)
-        self.warehouse = factline.Warehouse()
-        self.sql = self.warehouse.sql
+        self.may_lack_staging = False
         self.loads = {}  # run key -> Load
         self.captured = {}  # batch id -> (read number, records)
+        self.mended = {}  # reject's id -> its revision
         self.mentioned = defaultdict(set)
-        self.told = []
         self.steps = 0
 
-    def tell(self, text):
-        self.told.append(text)
+    @staticmethod
+    def add_options(parser):
+        parser.add_argument(
+            "--stale-files", action="store_true", help="load files older than the last server read"
+        )
 
-    # ---- running steps, roughly ----
+    @property
+    def sql(self):
+        return self.warehouse.sql
 
-    def finish(self, commands):
-        """Runs steps at the same time, with accidents, until all have succeeded or are given up."""
-        rng = self.rng
-        processes = []
-        for command in commands:
-            for _ in range(2 if rng.random() < 0.1 else 1):
-                processes.append((command, self.warehouse.start(*command, "--lock-timeout", "20s")))
-        kind = rng.random()
-        if kind < 0.30:
-            time.sleep(rng.random() ** 2 * 0.08)
-            victim = rng.choice(processes)[1]
-            if kind < 0.22:
-                victim.signal(signal.SIGKILL if kind < 0.15 else signal.SIGTERM)
-                self.tell(f"  killed {victim.command[1:3]}")
-            else:
-                root().run(f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE
-                    datname = '{self.warehouse.name}'
-                      AND application_name ~ '^(load|trans|app|clear)'""")
-                self.tell("  terminated the backends")
-        failed = []
-        for command, process in processes:
-            run = process.wait()
-            self.tell(f"  {run} -> {run.status} {run.stdout.strip()[:150]}")
-            if run.status != 0:
-                run.ended(*AGAIN, *((65,) if command[0].startswith("transform") else ()))
-                if command not in failed:
-                    failed.append(command)
-        if failed and rng.random() < 0.1:
-            self.tell("  given up")
-            return False
-        return all([self.repeat(command) for command in failed])
+    def summary(self):
+        return (
+            f"{len(self.loads)} loads, {len(self.captured)} batches, "
+            f"{len(self.records())} records"
+        )
 
-    def repeat(self, command):
-        for _ in range(6):
-            run = self.warehouse.run(*command, "--lock-timeout", "20s", expect=None)
-            self.tell(f"  again {run} -> {run.status} {run.stdout.strip()[:150]}")
-            if run.status == 0:
-                return True
-            if run.status == 65 and command[0].startswith("transform"):
-                return False  # its staging was lost
-            run.ended(*AGAIN)
-        fail(f"{' '.join(command)} does not succeed: {run.stderr[-500:]}")
+    def crashed(self):
+        self.hq.lose_transactions()
+        self.may_lack_staging = True
 
     # ---- loads ----
 
@@ -164,9 +135,7 @@ class Schedule:
             [["load-staging", load.feed, "--run-key", load.key, *load.arguments, *options]]
         )
         if not done:
-            wait_until(
-                lambda: backends(self.warehouse.name) == 0, "a killed load's session to end", 10
-            )
+            self.wait_for_sessions()
         self.capture()
         return done
 
@@ -185,10 +154,13 @@ class Schedule:
             rows = self.sql.rows(f"""SELECT {KEY[load.feed]} AS key, read_number, version_time,
                                        line_no, is_tombstone
                 FROM staging.{load.feed} WHERE batch_id = {batch['id']} ORDER BY line_no""")
+            if self.may_lack_staging and not rows:
+                continue  # a crash emptied it; only another load of it can complete the batch
             equal(len(rows), batch["rows_staged"], f"batch {batch['id']}: rows in staging")
             for row in rows:
                 row["version_time"] = as_version(row["version_time"])
-                equal(row["read_number"], batch["read_number"], f"batch {batch['id']}: read number")
+                if load.arguments != ["--replay-rejects"]:  # else it is that of the first read
+                    equal(row["read_number"], batch["read_number"], "read number")
             take = self.capture_file if load.lines is not None else self.capture_servers
             self.captured[batch["id"]] = (batch["read_number"], take(load, batch, rows))
             self.mention(self.captured[batch["id"]][1])
@@ -288,6 +260,9 @@ class Schedule:
         if waiting:
             feed, batch = self.rng.choice(waiting)
             self.tell(f"transform {feed} {batch}")
+            self.faults["batches out of order"] += batch != min(
+                other for name, other in waiting if name == feed
+            )
             self.finish([self.transform_command(feed, batch)])
 
     def derive(self, options=()):
@@ -309,17 +284,50 @@ class Schedule:
             for side in ("form", "synclog")
         ]
         self.tell(f"together: {commands}")
+        self.faults["steps side by side"] += len(commands)
         self.finish(commands)
 
     def repeat_old(self):
         if self.loads:
             load = self.loads[self.rng.choice(sorted(self.loads))]
+            if load.arguments == ["--replay-rejects"]:
+                load.lines = self.mend_rejects(load.feed, load.key)
             options = ["--force"] if self.rng.random() < 0.2 else []
             self.tell(f"once more {options}")
+            self.faults["loads repeated"] += 1
             self.load(load, *options)
+
+    def replay(self):
+        """Rejects are read once more, now that they can be read."""
+        feeds = self.sql.tuples("SELECT DISTINCT feed FROM etl.rejected_row ORDER BY feed")
+        if feeds:
+            (feed,), key = self.rng.choice(feeds), f"k{len(self.loads) + 1}"
+            lines = self.mend_rejects(feed, key)
+            self.faults["rejects replayed"] += len(lines)
+            self.load(Load(feed, key, ["--replay-rejects"], lines=lines))
+
+    def mend_rejects(self, feed, key):
+        """Puts a revision of its own in the place of each reject that a replay under this run key
+        has to read; gives their lines in the order of reading."""
+        rejects = self.sql.tuples(f"""SELECT rejected.id FROM etl.rejected_row AS rejected
+              JOIN etl.batch AS batch ON batch.id = rejected.batch_id
+               AND batch.state IN ('staged', 'complete')
+              LEFT JOIN etl.batch AS replay ON replay.id = rejected.replayed_batch_id
+             WHERE rejected.feed = '{feed}'
+               AND (replay.id IS NULL OR replay.state = 'superseded'
+                    OR replay.run_key = '{key}' AND replay.state <> 'complete')
+             ORDER BY rejected.id""")
+        for (reject,) in rejects:
+            if reject not in self.mended:
+                self.mended[reject] = self.hq.revision(feed, self.hq.now())
+                text = literal(json.dumps(self.mended[reject][0]))
+                self.sql.run(f"""UPDATE etl.rejected_row SET bytes = convert_to({text}, 'UTF8')
+                                  WHERE id = {reject}""")
+        return [self.mended[reject] for (reject,) in rejects]
 
     def back_and_forth(self):
         """A change, a load, the change taken back, a load; transforms in any order, or later."""
+        self.faults["changes taken back"] += 1
         take_back = self.hq.there_and_back()
         self.load(self.new_load("form"))
         take_back()
@@ -329,13 +337,18 @@ class Schedule:
         if self.rng.random() < 0.5:
             self.derive()
 
+    def move(self):
+        self.move_zones(*(shard.name for shard in self.hq.shards))
+
     def lose_staging(self):
+        self.faults["lost staging"] += 1
         feed = self.rng.choice(sorted(KEY))
         self.tell(f"staging of {feed} is lost")
         self.sql.run(f"TRUNCATE staging.{feed}")
 
     def clear(self):
         self.tell("clear-staging")
+        self.faults["clearings"] += 1
         self.finish([["clear-staging"]])
 
     # ---- checks ----
@@ -366,32 +379,33 @@ class Schedule:
         tables = [name for name in oracle.SEEN if name not in oracle.DERIVED or not unconsumed]
         return oracle.compare(self.sql, self.records(), self.mentioned, tables)
 
-    def run(self, length):
+    def run(self):
         actions = (
             [self.load] * 6
             + [self.transform] * 7
             + [self.derive] * 4
             + [self.back_and_forth] * 3
             + [self.together] * 2
-            + [self.repeat_old] * 2
-            + [self.lose_staging, self.clear, self.check_all, self.check_derived]
+            + [self.repeat_old, self.replay] * 2
+            + [self.lose_staging, self.clear, self.check_all, self.check_derived, self.move]
         )
         self.hq.live(self.rng.randint(0, 30))
         if self.rng.random() < 0.8:  # else the first derived run finds more than one batch
             self.load(self.new_load("form"))
             self.settle()
-        for _ in range(length):
+        for _ in range(self.length):
             self.hq.live(self.rng.choice([0, 1, 2, 5]))
             self.rng.choice(actions)()
             if self.rng.random() < 0.2:
                 self.check_all()
         self.settle()
         self.converge()
+        self.faults["late commits"] = self.hq.late_commits
 
     def settle(self):
         """All that waits is done; then everything must equal the recompute."""
         self.tell("settle")
-        wait_until(lambda: backends(self.warehouse.name) == 0, "sessions to end", 10)
+        self.wait_for_sessions()
         self.capture()
         for feed, batch in self.staged():
             self.repeat(self.transform_command(feed, batch))

@@ -3,7 +3,7 @@
 # time-limit: 1200
 """Whole DAG runs under a launcher that ends tasks at random moments, in all its ways, and retries.
 
-    test_dag_runs.py [--seed N] [--kills N] [--seconds N]
+    test_dag_runs.py [--seed N|random] [--kills N] [--seconds N]
 
 After at least so many kills (500), or when the time is up: no drift, no session, no lock, no batch
 that is not complete, none unconsumed, and each record of the source is there once.
@@ -20,6 +20,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import factline  # noqa: E402
 import launcher  # noqa: E402
+from campaign import seed_of  # noqa: E402
 from factline import Warehouse, backends  # noqa: E402
 from harness import check, equal, fail, wait_until  # noqa: E402
 from launcher import context  # noqa: E402
@@ -200,11 +201,11 @@ class Runs:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seed", help='a number (1), or "random"')
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seconds", type=float, help="instead of a number of kills")
     options = parser.parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
+    seed = seed_of(options.seed)
     runs, begin = Runs(seed), time.monotonic()
     try:
         while (

@@ -179,6 +179,50 @@ def rejects_that_can_be_read_now_are_replayed_once():
         equal(again["rows_staged"], 0, "rows staged again")
 
 
+@for_each(["csv", "tsv"])
+def rejects_of_tables_are_replayed_and_exported_with_their_header(kind):
+    warehouse = Warehouse()
+    comma = {"csv": ",", "tsv": "\t"}[kind]
+    cells = ["river", "anc", "x", "asha", "yesterday", "1", "18"]
+    lines = [comma.join(FORM), comma.join(["f1", *cells]), comma.join(["f2", *cells])]
+    warehouse.transform(
+        "form",
+        load(warehouse, "form", table(warehouse, f"x.{kind}", *(line + "\n" for line in lines))),
+    )
+    path = os.path.join(warehouse.folder, f"rejects.{kind}")
+    warehouse.run("load-staging", "form", "--export-rejects", path)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    equal(text.splitlines(), lines, "exported lines")
+    table(warehouse, f"rejects.{kind}", text.replace("yesterday", "2024-03-05T00:00:00Z", 1))
+    run = load(warehouse, "form", path)
+    equal((run["rows_staged"], run["rows_rejected"]), (1, 1), "the repaired file")
+    warehouse.sql.run("""UPDATE etl.rejected_row SET bytes = convert_to(replace(
+        convert_from(bytes, 'UTF8'), 'yesterday', '2024-03-05'), 'UTF8')""")
+    run = warehouse.run("load-staging", "form", "--replay-rejects")
+    equal((run["rows_staged"], run["rows_rejected"]), (3, 0), "the replay")
+    warehouse.transform("form", run)
+    same_rows(
+        warehouse.sql.tuples("SELECT form_id, user_id, app_version FROM warehouse.form_fact"),
+        [("f1", "asha", 18), ("f2", "asha", 18)],
+        "facts",
+    )
+
+
+@for_each([(), ("--force",)], name=lambda options: "".join(options) or "the same batch")
+def a_replay_whose_staging_is_lost_reads_its_rejects_again(options):
+    warehouse = Warehouse()
+    with_rejects(warehouse)
+    warehouse.sql.run("""UPDATE etl.rejected_row SET bytes = convert_to(replace(
+        convert_from(bytes, 'UTF8'), 'yesterday', '2024-03-05T00:00:00Z'), 'UTF8')""")
+    command = ["load-staging", "user", "--replay-rejects", "--run-key", "replay"]
+    warehouse.run(*command)
+    warehouse.sql.run("TRUNCATE staging.user")  # as a crash of the server leaves it
+    run = warehouse.run(*command, *options)
+    equal(run["rows_staged"], 1, "rows_staged")
+    equal(warehouse.transform("user", run)["rows_inserted"], 1, "rows_inserted")
+
+
 @test
 def a_replayed_reject_that_is_older_than_what_came_since_changes_nothing():
     warehouse = Warehouse()

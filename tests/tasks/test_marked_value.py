@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import documents as doc  # noqa: E402
-from factline import Warehouse, run_task, wait_for_lock  # noqa: E402
+from factline import Warehouse, root, run_task, wait_for_lock  # noqa: E402
 from harness import check, for_each, lacks, main, test  # noqa: E402
 from source import SourceDatabase  # noqa: E402
 
@@ -233,6 +233,163 @@ def a_password_is_in_no_output_and_in_no_command_line():
         run_task("batch-status", "--verbose", env={"PGHOST": "/nonexistent", **env}),
         run_task("batch-status", "--verbose", database="no_such_database", env=env),
     )
+
+
+# Values that are no words: what must be in no output, and records that hold it and fail.
+NUMBER, PHONE, DAY, EMAIL = "8675309451", "+4915123450451", "2031-07-19T03:14:15", "0451@mail.test"
+COURSE, BLOCK = f"course-v1:{MARK}+X+1", f"block-v1:{MARK}+X+1+type@problem+block@{MARK}"
+KINDS = {
+    "a number": (
+        NUMBER,
+        "location",
+        [doc.location(number=int(NUMBER), parent="x"), doc.location(longitude=[float(NUMBER)])],
+    ),
+    "a number out of range": (
+        NUMBER,
+        "form",
+        [doc.form("f1", state=int(NUMBER)), doc.form("f2", app_version=int(NUMBER) * 10**9)],
+    ),
+    "a date": (
+        DAY,
+        "form",
+        [doc.form("f1", DAY), doc.form("f2", time_end=DAY + "x"), doc.form("f3", edited_on=[DAY])],
+    ),
+    "a phone number": (
+        PHONE,
+        "user",
+        [doc.user("u1", ["x"], phone_numbers=[PHONE]), doc.user("u2", 7, username=PHONE)],
+    ),
+    "a mail address": (
+        EMAIL,
+        "user",
+        [doc.user("u1", "x", email=EMAIL), doc.user("u2", email={EMAIL: EMAIL})],
+    ),
+    "a learner": (
+        MARK,
+        "learner",
+        [{"id": MARK, "username": "x"}, {"id": 1, "username": [MARK], "password": MARK}],
+    ),
+    "a course": (
+        MARK,
+        "enrollment",
+        [
+            {"id": 1, "user_id": 1, "course_id": COURSE + suffix, "is_active": 1, "mode": mode}
+            for suffix in ("", "+1", " x", "+branch@")
+            for mode in (MARK, [MARK])
+        ],
+    ),
+    "a block": (
+        MARK,
+        "student_module",
+        [
+            {"id": 1, "student_id": 1, "course_id": course, "module_id": block, "state": MARK}
+            for course in (COURSE, "course-v1:a+b+c")
+            for block in (BLOCK, MARK, BLOCK + "/")
+        ],
+    ),
+}
+
+
+@for_each(sorted(KINDS))
+def through_rejects_and_over_the_budget(name):
+    mark, feed, records = KINDS[name]
+    warehouse = Warehouse()
+    over = warehouse.load(feed, records, "--max-rejects", "0", "--verbose", expect=65)
+    run = warehouse.load(feed, records, "--max-rejects", "100%", "--verbose")
+    check(run["rows_rejected"] > 0, "the test itself: nothing was rejected")
+    replay = warehouse.run("load-staging", feed, "--replay-rejects", "--verbose")
+    path = os.path.join(warehouse.folder, "rejects.ndjson")
+    export = warehouse.run("load-staging", feed, "--export-rejects", path, "--verbose")
+    for step in (over, run, replay, export, warehouse.run("batch-status", "--verbose")):
+        lacks(step.output.lower(), mark.lower(), f"output of {step}")
+    for table in ("batch", "batch_step", "batch_source"):
+        text = str(warehouse.sql.rows(f"SELECT * FROM etl.{table}"))
+        lacks(text.lower(), mark.lower(), f"etl.{table}")
+
+
+# Tables whose header is refused, or is none: it may be a record.
+HEADERS = [
+    f"{MARK},form_id,received_on,{MARK}\n",
+    f"{MARK},2024-01-05\n{MARK}2,2024-01-05\n",
+    f'"{MARK},form_id\n{MARK}',
+    f"form_id,{MARK}\0\n",
+    f"form_id,received_on,{MARK}\n{MARK},soon,{MARK}\n{MARK}\n",
+]
+
+
+@for_each(["csv", "tsv"])
+def through_the_headers_of_tables(kind):
+    warehouse = Warehouse()
+    for number, text in enumerate(HEADERS):
+        path = os.path.join(warehouse.folder, f"{number}.{kind}")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace(",", "\t") if kind == "tsv" else text)
+        silent(
+            warehouse.run("load-staging", "form", "--source", path, "--max-rejects", "0", expect=65)
+        )
+
+
+@test
+def the_folders_of_a_file_and_the_user_of_a_source_are_not_told():
+    warehouse = Warehouse()
+    folder = os.path.join(warehouse.folder, MARK)
+    os.mkdir(folder)
+    cut = os.path.join(folder, "cut.ndjson")
+    with open(cut, "wb") as file:
+        file.write(b"\x1f\x8b\x08")
+    missing = os.path.join(folder, "missing.ndjson")
+    silent(
+        *[
+            run_task("load-staging", "form", "--source", spec, database=warehouse.name).ended(
+                69, 74, 77
+            )
+            for spec in (
+                cut,
+                missing,
+                f"host=/nonexistent dbname=hq user={MARK}",
+                f"dbname=postgres host={os.environ['PGHOST']} user={MARK}",
+            )
+        ]
+    )
+
+
+# ---- what the server writes down ----
+
+
+def log_of_server():
+    """What the scratch server has logged so far."""
+    data = root().value("SHOW data_directory")
+    with open(os.path.join(os.path.dirname(data), "log"), "rb") as file:
+        return file.read().decode("utf-8", "replace").lower()
+
+
+@for_each(sorted(name for name in BREAKS if "quotes" not in name))
+def a_server_that_is_told_to_be_terse_logs_no_row(name):
+    warehouse = Warehouse()
+    root().run(f"ALTER DATABASE {warehouse.name} SET log_error_verbosity = terse")
+    before = len(log_of_server())
+    loaded = warehouse.load(
+        "user", [marked(doc.user("k1")), {**marked(doc.user("k2")), "_id": f"{MARK}-2"}]
+    )
+    warehouse.sql.run("DROP VIEW warehouse.app_status_report CASCADE; " + BREAKS[name])
+    warehouse.transform("user", loaded, "--verbose", expect=None)
+    seen = log_of_server()[before:]
+    check("error" in seen, "the test itself: the server logged nothing")
+    lacks(seen, FOLDED, "the server's log")
+
+
+@test
+def no_value_of_a_record_is_bound_to_a_statement():
+    warehouse = Warehouse()
+    root().run(f"ALTER DATABASE {warehouse.name} SET log_statement = 'all'")
+    record = marked(doc.user("k1"))
+    before = len(log_of_server())
+    run = warehouse.load("user", [record, {**record, "_id": [MARK]}])
+    warehouse.transform("user", run)
+    warehouse.run("load-staging", "user", "--replay-rejects")
+    seen = log_of_server()[before:]
+    check("parameters:" in seen, "the test itself: the server logged no parameters")
+    lacks(seen, FOLDED, "the server's log")
 
 
 @test

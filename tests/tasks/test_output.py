@@ -168,6 +168,35 @@ def a_result_file_that_cannot_be_written_fails_and_the_retry_finds_the_work_done
 
 
 @test
+def a_result_file_on_a_full_disk_fails_and_the_retry_writes_it():
+    warehouse = Warehouse()
+    path = os.path.join(warehouse.folder, "result.json")
+    for command in list(each_step(warehouse))[:5]:
+        command = [*command, "--result-file", path]
+        limited = [
+            "sh",
+            "-c",
+            'ulimit -f 0 && exec "$@"',
+            "sh",
+            os.path.join(factline.BIN, command[0]),
+        ]
+        run = subprocess.run(
+            limited + command[1:],
+            env=factline.environment(warehouse.name),
+            capture_output=True,
+            check=False,
+        )
+        equal((run.returncode, run.stdout), (74, b""), f"{command[0]} without room for its result")
+        left = [name for name in os.listdir(warehouse.folder) if "result" in name]
+        equal(left, [], "a part of a result")
+        retry = warehouse.run(*command)
+        equal(retry["status"], "already-done", f"{command[0]} again")
+        with open(path, encoding="utf-8") as file:
+            equal(file.read(), retry.stdout, "the result file")
+        os.unlink(path)
+
+
+@test
 def a_full_standard_output_is_an_io_error_and_the_rerun_prints_the_line():
     warehouse = Warehouse()
     for command in list(each_step(warehouse))[:5]:

@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import documents as doc  # noqa: E402
 from factline import Warehouse  # noqa: E402
-from harness import check, equal, lacks, main, test  # noqa: E402
+from harness import check, equal, for_each, lacks, main, test  # noqa: E402
 
 FORM = json.dumps(doc.form("f1"))
 
@@ -308,6 +308,25 @@ def passwords_and_phone_numbers_are_blanked_in_rejects():
     check("u1" in text, "the rest of the record is kept")
     lacks(text, "tell-tale", "the kept bytes")
     lacks(text, "4911222333", "the kept bytes")
+
+
+@for_each(["csv", "tsv"])
+def secrets_are_blanked_in_rejects_of_tables(kind):
+    warehouse = Warehouse()
+    comma = {"csv": ",", "tsv": "\t"}[kind]
+    path = os.path.join(warehouse.folder, f"users.{kind}")
+    with open(path, "w", encoding="utf-8") as file:
+        for cells in (
+            ["password", "id", "username", "phone_number"],
+            ['"tell,tale"', "one", "ann", "+4911222333"],
+        ):
+            file.write(comma.join(cells) + "\n")
+    warehouse.run("load-staging", "learner", "--source", path)
+    equal(
+        warehouse.sql.value("SELECT encode(bytes, 'escape') FROM etl.rejected_row"),
+        {"csv": ",one,ann,", "tsv": "NULL\tone\tann\tNULL"}[kind],
+        "the kept bytes",
+    )
 
 
 @test

@@ -68,6 +68,7 @@ CREATE TABLE etl.batch (
 CREATE INDEX batch_by_state ON etl.batch (workflow, state, id);
 
 -- The watermark belongs to the workflow and the source. clock is the source's time at the snapshot.
+-- A table's header is kept where records of it were rejected, which cannot be read without it.
 CREATE TABLE etl.batch_source (
     batch_id bigint NOT NULL REFERENCES etl.batch (id),
     source text NOT NULL,
@@ -76,6 +77,8 @@ CREATE TABLE etl.batch_source (
     until timestamptz NOT NULL,
     rows_staged bigint,
     clock timestamptz,
+    table_format text CHECK (table_format IN ('csv', 'tsv')),
+    table_header text,
     PRIMARY KEY (batch_id, source)
 );
 
@@ -110,7 +113,7 @@ CREATE TABLE etl.batch_consumption (
 );
 
 -- Records that could not be staged. Readable by the loader alone: bytes are personal data. The
--- record of a table (CSV, TSV) cannot be read again without its header, so it is not replayed.
+-- header of a table's record is in etl.batch_source.
 CREATE TABLE etl.rejected_row (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     batch_id bigint NOT NULL REFERENCES etl.batch (id),

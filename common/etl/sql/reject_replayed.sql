@@ -3,5 +3,4 @@
 -- param $2 closed bigint[]
 UPDATE etl.rejected_row AS rejected
    SET replayed_batch_id = $1
- WHERE rejected.id = ANY ($2)
-   AND rejected.replayed_batch_id IS NULL;
+ WHERE rejected.id = ANY ($2);

@@ -42,7 +42,9 @@ WITH own AS (
 ), refused AS (
     SELECT rejected.feed, count(*) AS rejects
       FROM etl.rejected_row AS rejected
-     WHERE rejected.replayed_batch_id IS NULL
+      LEFT JOIN etl.batch AS replay
+        ON replay.id = rejected.replayed_batch_id
+     WHERE replay.id IS NULL OR replay.state = 'superseded'
      GROUP BY rejected.feed
 ), stuck AS (
     SELECT unit.workflow, count(*) AS units

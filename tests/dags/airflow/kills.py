@@ -16,7 +16,7 @@ import time
 
 from factline import Session, backends, wait_for_lock
 from harness import check, equal, test, wait_until
-from world import TREE, Airflow, note, print_table
+from world import TREE, Airflow, keep_table, note
 
 sys.path.insert(0, os.path.join(TREE, "tests", "lib"))
 import documents as doc  # noqa: E402
@@ -35,8 +35,8 @@ def begin(version):
     world().start()
 
 
-def end(title):
-    print_table(title)
+def end():
+    keep_table("kills", world().version)
     if sys.exc_info()[0] is not None or os.environ.get("FACTLINE_SHOW_LOGS"):
         for part in ("api-server", "dag-processor", "scheduler"):
             if os.path.exists(os.path.join(world().home, part + ".log")):
@@ -265,7 +265,7 @@ def any_task_that_is_cleared_and_run_again():
 @test
 def a_worker_that_is_asked_to_end():
     """TERM to the scheduler, whose executor runs the tasks; what it does with them is its
-        affair."""
+    affair."""
     waiting = Waiting()
     world().stop()
     left = backends(world().warehouse, "transform-fact%")

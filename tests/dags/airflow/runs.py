@@ -2,12 +2,14 @@
 """Whole DAG runs by `airflow dags test`: what the tests of both versions share."""
 
 import glob
+import json
 import os
 import shutil
 
-from factline import Session
-from harness import check, contains, equal, lacks, test
-from world import DAGS, SECRET, TREE, Airflow, note, print_table
+from factline import Session, run_task
+from harness import check, contains, equal, lacks, same_rows, test
+from launcher import dag_statuses
+from world import DAGS, LEARNING_DAGS, SECRET, TREE, Airflow, keep_table, make_database, note
 
 _world = []
 _day = [0]
@@ -23,8 +25,8 @@ def begin(version):
     shutil.copy(os.path.join(os.path.dirname(os.path.abspath(__file__)), "give"), world().programs)
 
 
-def end(title):
-    print_table(title)
+def end():
+    keep_table("runs", world().version)
 
 
 def new_day():
@@ -51,7 +53,7 @@ def the_dags_are_imported_without_warnings_of_ours():
     said = world().airflow("dags", "list-import-errors")
     contains(said, "No data found", "airflow dags list-import-errors")
     listed = world().airflow("dags", "list", "-o", "plain")
-    for dag in DAGS:
+    for dag in DAGS + LEARNING_DAGS:
         contains(listed, dag, "airflow dags list")
     note("DAG files are imported", "no error, no warning of ours", "none")
 
@@ -79,11 +81,9 @@ def all_dags_run_on_the_sample_to_the_right_report():
     equal(drift, [0, 0, 0], "drift of the report")
 
     session = Session(world().warehouse)
-    report = session.tuples(
-        """SELECT user_id, application_id, last_submission
+    report = session.tuples("""SELECT user_id, application_id, last_submission
                                  FROM warehouse.app_status_report WHERE last_submission IS NOT
-                                     NULL"""
-    )
+                                     NULL""")
     session.close()
     newest = world().sample.last_submissions()
     wrong = [(user, app) for user, app, time_ in report if app and newest.get((user, app)) != time_]
@@ -93,6 +93,110 @@ def all_dags_run_on_the_sample_to_the_right_report():
         "`airflow dags test` of all DAGs",
         "success, right report",
         f"success, {len(report)} lines right",
+    )
+
+
+@test
+def the_example_s_pods_are_what_kubernetes_and_the_statuses_need():
+    """By the provider of the pods, which is installed beside one version."""
+    case = ("pods of the Kubernetes example", "command, result, statuses")
+    if world().version == "2":
+        note(*case, "no provider")
+        return
+    home = world().home
+    with open(os.path.join(home, "kubeconfig"), "w") as file:
+        json.dump(
+            {
+                "current-context": "none",
+                "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+                "clusters": [{"name": "none", "cluster": {"server": "https://127.0.0.1:1"}}],
+                "users": [{"name": "none", "user": {"token": "none"}}],
+            },
+            file,
+        )
+    statuses, permanent = dag_statuses()
+    said = world().python(
+        os.path.join(os.path.dirname(os.path.abspath(__file__)), "pods.py"),
+        os.path.join(world().dags, "kubernetes", "commcare_form_pods.py"),
+        *map(str, statuses.values()),
+        KUBECONFIG=os.path.join(home, "kubeconfig"),
+        PYTHONPATH=world().dags,
+    )
+    pods = json.loads(said.splitlines()[-1])
+    expected = {str(each): "AirflowException" for each in statuses.values()}
+    expected.update({str(each): "AirflowFailException" for each in permanent})
+    expected.update({"0": "success", "99": "AirflowSkipException"})
+    equal(pods["outcomes"], expected, "what becomes of exit statuses")
+    for task, words in {
+        "load_form": ["load-staging", "form", "--skip-if-empty"],
+        "transform_form": ["transform-fact", "form", "--batch-id", "batch-of-load_form"],
+    }.items():
+        spec = pods["specs"][task]
+        base, sidecar = spec["containers"]
+        equal(
+            base["command"] + base["args"],
+            [*words, "--run-key", "commcare_form_pods/manual__1"]
+            + ["--result-file", "/airflow/xcom/return.json"],
+            f"command of {task}",
+        )
+        equal(sidecar["name"], "airflow-xcom-sidecar", "the container that reads the result")
+        check(spec["termination_grace_period_seconds"] >= 10, "no time to roll back")
+        folders = {mount["mount_path"] for mount in base["volume_mounts"]}
+        equal(folders, {"/airflow/xcom", "/etc/factline"}, "folders of the pod")
+        referred = {each["name"] for each in base["env"] if each["value_from"]}
+        equal(referred, {"PGPASSWORD", "SOURCE_PGPASSWORD"}, "variables from the secret")
+    note(*case, "as expected")
+
+
+ENROLLMENT_DATA = """SELECT data.user_id, context.context_key, data.is_enrolled,
+        data.points_earned, data.points_possible, data.sections_worked, data.progress_percent
+    FROM warehouse.enrollment_data AS data
+    JOIN warehouse.learning_context_dim AS context ON context.id = data.context_id"""
+
+
+def enrollment_data(database):
+    session = Session(database)
+    rows = session.tuples(ENROLLMENT_DATA)
+    session.close()
+    return rows
+
+
+def enrollment_data_by_hand():
+    """What the executables make of the same extracts, without DAGs."""
+    database = make_database("by_hand")
+    run_task("migrate-warehouse", database=database).ended(0)
+    for path in sorted(glob.glob(os.path.join(world().extracts.folder, "*.tsv"))) + [
+        os.path.join(world().extracts.folder, "course_block.ndjson")
+    ]:
+        feed = os.path.basename(path).split(".")[0]
+        program = "dim" if feed in ("learner", "course_block", "course_access_role") else "fact"
+        key = ["--run-key", "by-hand"]
+        run_task("load-staging", feed, "--source", path, *key, database=database).ended(0)
+        run_task(f"transform-{program}", feed, *key, database=database).ended(0)
+    run_task("enrollment-data-from-fact", database=database).ended(0)
+    return enrollment_data(database)
+
+
+@test
+def all_dags_of_open_edx_run_on_its_sample_to_the_right_enrollment_data():
+    for dag in LEARNING_DAGS:
+        world().dags_test(dag, new_day())
+        states = {state for state, _ in world().tasks(dag).values()}
+        equal(states, {"success"}, f"states of {dag}")
+    drift = world().xcoms("openedx_upkeep")["verify_enrollment_data"]
+    equal(
+        [drift[name] for name in ("rows_missing", "rows_extra", "rows_different")],
+        [0, 0, 0],
+        "drift of enrollment data",
+    )
+    data = enrollment_data(world().warehouse)
+    equal({row[:2] for row in data}, world().extracts.enrollments(), "enrollments of the extract")
+    check(sum(row[3] for row in data) > 100, "hardly a point was earned")
+    same_rows(data, enrollment_data_by_hand(), "enrollment data by DAGs and by hand")
+    note(
+        "the same of Open edX's DAGs",
+        "success, right enrollment data",
+        f"success, {len(data)} lines right",
     )
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # time-limit: 1200
 """The DAGs under Airflow 3, with a scheduler that ends tasks."""
+
 import os
 import sys
 
@@ -15,4 +16,4 @@ if __name__ == "__main__":
     try:
         harness.main()
     finally:
-        kills.end("Airflow 3: tasks that are ended")
+        kills.end()

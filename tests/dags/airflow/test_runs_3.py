@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# time-limit: 900
+# time-limit: 1200
 """The DAGs under Airflow 3, by `airflow dags test`."""
+
 import os
 import sys
 
@@ -15,4 +16,4 @@ if __name__ == "__main__":
     try:
         harness.main()
     finally:
-        runs.end("Airflow 3: DAG runs")
+        runs.end()

@@ -5,8 +5,10 @@ Airflow's own database is one of the scratch server, so that tests can ask it.
 """
 
 import atexit
+import glob
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -40,6 +42,13 @@ DAGS = [
     "commcare_freshness",
     "commcare_upkeep",
 ]
+LEARNING_DAGS = [
+    "openedx_dims",
+    "openedx_facts",
+    "openedx_enrollment_data",
+    "openedx_freshness",
+    "openedx_upkeep",
+]
 
 
 def psql_file(database, path):
@@ -67,18 +76,7 @@ class Sample:
     """The sample installation: four databases of CommCare HQ and a folder of documents."""
 
     def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix="factline-sample-")
-        atexit.register(shutil.rmtree, self.folder, True)
-        subprocess.run(
-            [
-                sys.executable,
-                os.path.join(TREE, "tests/sample/commcare/generate.py"),
-                "installation",
-                self.folder,
-            ],
-            check=True,
-            stderr=subprocess.DEVNULL,
-        )
+        self.folder = generate("commcare")
         self.documents = os.path.join(self.folder, "history")
         self.databases = {}
         for name in SOURCES.values():
@@ -101,6 +99,39 @@ class Sample:
                 newest[user, app] = max(time_, newest.get((user, app), ""))
             session.close()
         return newest
+
+
+def generate(pipeline):
+    """A folder with the sample installation of a pipeline, gone with the program."""
+    folder = tempfile.mkdtemp(prefix=f"factline-{pipeline}-")
+    atexit.register(shutil.rmtree, folder, True)
+    program = os.path.join(TREE, "tests/sample", pipeline, "generate.py")
+    command = [sys.executable, program, "installation", folder]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    return folder
+
+
+class Extracts:
+    """The sample of Open edX, all of it as the queries of the README give it to the DAGs."""
+
+    def __init__(self):
+        self.folder = os.path.join(generate("openedx"), "history")
+        for feed in ("learner", "course_access_role"):
+            with open(os.path.join(self.folder, feed + ".ndjson")) as file:
+                rows = [json.loads(line) for line in file]
+            with open(os.path.join(self.folder, feed + ".tsv"), "w") as file:
+                for cells in [list(rows[0]), *(map(self.cell, row.values()) for row in rows)]:
+                    file.write("\t".join(cells) + "\n")
+
+    @staticmethod
+    def cell(value):
+        return "NULL" if value is None else str(int(value) if value in (True, False) else value)
+
+    def enrollments(self):
+        """(learner, course) of each enrollment, by the extract alone."""
+        with open(os.path.join(self.folder, "enrollment.tsv")) as file:
+            head, *rows = [line.rstrip("\n").split("\t") for line in file]
+        return {(int(row[head.index("user_id")]), row[head.index("course_id")]) for row in rows}
 
 
 _databases = []
@@ -151,7 +182,7 @@ class Airflow:
             os.symlink(os.path.join(factline.BIN, name), os.path.join(self.programs, name))
         self.marks = os.path.join(self.home, "marks")
         os.mkdir(self.marks)
-        self.sample = Sample()
+        self.sample, self.extracts = Sample(), Extracts()
         self.warehouse = make_database("warehouse")
         run_task("migrate-warehouse", database=self.warehouse).ended(0)
         self.metadata = make_database("airflow")
@@ -216,6 +247,7 @@ class Airflow:
                 "FACTLINE_MARKS": self.marks,
                 "COMMCARE_FORM_CONNECTIONS": "commcare_form_1 commcare_form_2",
                 "COMMCARE_DOCUMENTS": self.sample.documents,
+                "OPENEDX_EXTRACTS": self.extracts.folder,
             }
         )
         for connection, name in SOURCES.items():
@@ -410,13 +442,13 @@ def note(case, expected, seen):
     _table.append((case, expected, seen))
 
 
-def print_table(title):
-    widths = [
-        max(len(str(row[i])) for row in _table + [("case", "expected", "seen")]) for i in range(3)
-    ]
-    print(f"\n# {title}")
-    for row in [("case", "expected", "seen"), *_table]:
-        print("# " + "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
+def keep_table(kind, version):
+    """Where table.py finds it, with the version that is installed."""
+    home = os.path.join(TREE, "build", "airflow")
+    [installed] = glob.glob(f"{home}/{version}/lib/*/site-packages/apache_airflow-[0-9]*.dist-info")
+    number = re.search(r"apache_airflow-([0-9.]+[0-9])", installed)[1]
+    with open(f"{home}/cases-{kind}-{version}.json", "w") as file:
+        json.dump({"version": number, "cases": _table}, file)
 
 
-__all__ = ["Airflow", "DAGS", "SECRET", "TREE", "note", "print_table", "wait_until"]
+__all__ = ["Airflow", "DAGS", "LEARNING_DAGS", "SECRET", "TREE", "keep_table", "note", "wait_until"]

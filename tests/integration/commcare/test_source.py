@@ -53,7 +53,7 @@ SINCE, UNTIL = "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"
 BEFORE, WITHIN, AFTER = "2026-02-15T00:00:00Z", "2026-03-01T12:00:00Z", "2026-03-02T00:00:01Z"
 
 
-def settings(batch, since=SINCE, until=UNTIL, clock=UNTIL):
+def settings(batch, since=SINCE, until=UNTIL, clock=UNTIL, pages=(0, 4294967295)):
     values = {
         "batch_id": batch,
         "read_number": 7,
@@ -62,6 +62,8 @@ def settings(batch, since=SINCE, until=UNTIL, clock=UNTIL):
         "until": until,
         "clock": clock,
         "source": "shard1",
+        "first_page": pages[0],
+        "end_page": pages[1],
     }
     return " ".join("-c factline.%s=%s" % item for item in values.items())
 
@@ -380,6 +382,8 @@ def a_day_of_a_large_shard_is_read_by_its_indexes(world):
     assert "Seq Scan on form_processor_xforminstancesql" not in text, text
     for index in ("received_on_idx", "server_modified_on_idx"):
         assert index in text, text
+    text = plan(source, "form_source", since="-infinity", pages=(100, 200))
+    assert "Tid Range Scan on form_processor_xforminstancesql" in text, text
 
 
 TESTS = [

@@ -202,6 +202,34 @@ static void a_wait_tells_what_poll_said_unless_a_stop_came(void **state)
     assert_int_equal(child.status, 0);
 }
 
+static int wait_for_any(const void *data)
+{
+    int one[2], two[2];
+
+    (void)data;
+    interrupt_install();
+    CHILD_EXPECT(pipe(one) == 0 && pipe(two) == 0);
+    struct pollfd fds[] = {
+        {.fd = one[0], .events = POLLIN}, {.fd = -1}, {.fd = two[0], .events = POLLIN}, {0}, {0}};
+    CHILD_EXPECT(interrupt_wait_any(fds, 3, 0) == INTERRUPT_TIMEOUT);
+    CHILD_EXPECT(write(two[1], "x", 1) == 1);
+    CHILD_EXPECT(interrupt_wait_any(fds, 3, -1) == INTERRUPT_READY);
+    CHILD_EXPECT(fds[0].revents == 0 && fds[1].revents == 0 && fds[2].revents == POLLIN);
+    kill(getpid(), SIGTERM);
+    CHILD_EXPECT(interrupt_wait_any(fds, 3, -1) == INTERRUPT_STOP);
+    return 0;
+}
+
+static void a_wait_for_several_tells_which_are_ready(void **state)
+{
+    struct child child;
+
+    (void)state;
+    child_run(wait_for_any, NULL, &child);
+    assert_string_equal(child.err, "");
+    assert_int_equal(child.status, 0);
+}
+
 static void without_installation_a_wait_is_a_poll(void **state)
 {
     int64_t start = clock_monotonic();
@@ -315,6 +343,7 @@ int main(void)
         cmocka_unit_test(closed_pipes_and_full_files_are_errors_not_signals),
         cmocka_unit_test(a_second_signal_ends_the_process_at_once),
         cmocka_unit_test(a_wait_tells_what_poll_said_unless_a_stop_came),
+        cmocka_unit_test(a_wait_for_several_tells_which_are_ready),
         cmocka_unit_test(without_installation_a_wait_is_a_poll),
         cmocka_unit_test(an_unrelated_signal_does_not_end_a_wait),
         cmocka_unit_test(a_poll_that_is_refused_is_a_bug),

@@ -243,6 +243,28 @@ static void a_journal_that_is_elsewhere_changes_nothing(void **state)
     matches(child.err, "^" TIME " info ");
 }
 
+static int tell_a_group(const void *data)
+{
+    setenv("AIRFLOW_CTX_TASK_ID", "load_form", 1);
+    if (!data)
+        setenv("AIRFLOW_CTX_TASK_ID", "", 1); /* as good as absent */
+    log_open("x", LOG_ERROR);
+    log_begin_group("form");
+    log_end_group();
+    return 0;
+}
+
+static void marks_of_a_group_are_for_airflow_alone(void **state)
+{
+    struct child child;
+
+    (void)state;
+    child_run(tell_a_group, "under Airflow", &child);
+    assert_string_equal(child.err, "::group::form\n::endgroup::\n");
+    child_run(tell_a_group, NULL, &child);
+    assert_string_equal(child.err, "");
+}
+
 static int tell_nobody(const void *data)
 {
     log_open("x", LOG_INFO);
@@ -277,6 +299,7 @@ int main(void)
         cmocka_unit_test(a_failure_is_reason_and_remedy_at_every_level),
         cmocka_unit_test(the_journal_gets_priorities),
         cmocka_unit_test(a_journal_that_is_elsewhere_changes_nothing),
+        cmocka_unit_test(marks_of_a_group_are_for_airflow_alone),
         cmocka_unit_test(a_write_that_fails_stops_nothing_and_leaves_errno),
     };
 

@@ -43,6 +43,22 @@ static void a_member_of_another_type_is_null(void **state)
     assert_built("{\"position\": 1.5}", "{\"position\":null,\"chosen\":null}");
 }
 
+/* The numbers that jsonb cannot keep would fail the whole load. */
+static void an_array_with_numbers_beyond_all_measure_is_null(void **state)
+{
+    char text[1100] = "{\"inner\":{\"chosen\":[";
+    (void)state;
+    assert_built("{\"inner\":{\"chosen\":[1e99, -2.5E-10,{\"a\":\"9e999\\\"9e999\"},12e3,e]}}",
+                 NULL);
+    assert_built("{\"inner\":{\"chosen\":[1e99, -2.5E-10,{\"a\":\"9e999\\\"9e999\"},12e3]}}",
+                 "{\"position\":null,\"chosen\":[1e99, -2.5E-10,{\"a\":\"9e999\\\"9e999\"},12e3]}");
+    assert_built("{\"inner\":{\"chosen\":[1,[2e100]]}}", "{\"position\":null,\"chosen\":null}");
+    assert_built("{\"inner\":{\"chosen\":[1e-999999]}}", "{\"position\":null,\"chosen\":null}");
+    memset(text + strlen(text), '1', 1001);
+    strcat(text, "]}}");
+    assert_built(text, "{\"position\":null,\"chosen\":null}");
+}
+
 static void an_empty_object_stays_empty(void **state)
 {
     (void)state;
@@ -68,6 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_declared_members_are_taken_and_no_other),
         cmocka_unit_test(a_member_of_another_type_is_null),
+        cmocka_unit_test(an_array_with_numbers_beyond_all_measure_is_null),
         cmocka_unit_test(an_empty_object_stays_empty),
         cmocka_unit_test(what_is_no_sound_object_is_refused),
     };

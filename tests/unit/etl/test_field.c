@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -282,6 +283,13 @@ static void a_deletion_is_a_row_of_its_key_and_the_time_of_the_read(void **state
                   "null null");
 }
 
+static void a_deletion_of_a_key_that_no_index_takes_is_rejected(void **state)
+{
+    char text[1200];
+    snprintf(text, sizeof text, "{\"seq\":1,\"id\":\"%01001d\",\"deleted\":true}", 0);
+    assert_rejected(*state, &thing, text, "too_long", "thing_id");
+}
+
 static void a_deletion_is_in_the_window_of_its_read(void **state)
 {
     struct world *world = *state;
@@ -322,6 +330,39 @@ static void a_row_that_cannot_be_sent_is_a_failure(void **state)
     assert_int_equal(read_line(world, &thing, "{\"_id\":\"t\",\"_deleted\":true}"), FIELD_FAILED);
 }
 
+/* ---- keys ---- */
+
+static const struct field listed_fields[] = {
+    {.column = "id", .path = "id", .type = FIELD_TEXT, .required = true, .is_listed = true},
+    {.column = "part", .path = "part", .type = FIELD_INTEGER, .is_listed = true},
+    {.column = "at", .path = "at", .type = FIELD_TIME, .required = true, .is_modified = true},
+    {.column = "on", .path = "on", .type = FIELD_BOOLEAN, .otherwise = "true"},
+    {0},
+};
+static const struct feed with_keys = {.name = "with_keys", .fields = listed_fields};
+
+static const char *read_key(struct world *world, const char *text)
+{
+    struct field_reader *reader = field_reader_new(&with_keys);
+    field_take_keys(reader);
+    fake_copy_clear(world->copy);
+    enum field_taken taken = field_read(reader, &world->batch, text, strlen(text), 5, world->copy,
+                                        &world->reject, &world->err);
+    field_reader_free(reader);
+    return taken == FIELD_STAGED ? fake_copy_row(world->copy, 0) : world->reject.column;
+}
+
+static void a_key_has_all_of_its_fields_and_no_others(void **state)
+{
+    assert_string_equal(read_key(*state, "{\"id\":\"t\",\"part\":2,\"at\":5,\"on\":\"x\"}"),
+                        "7 3 -infinity 5 false 't' 2 null null");
+    assert_string_equal(read_key(*state, "{\"id\":\"t\",\"part\":null}"),
+                        "7 3 -infinity 5 false 't' null null null");
+    assert_string_equal(read_key(*state, "{\"id\":\"t\"}"), "part");
+    assert_string_equal(read_key(*state, "{\"id\":\"\",\"part\":2}"), "id");
+    assert_string_equal(read_key(*state, "{\"id\":\"t\",\"part\":\"x\"}"), "part");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -339,9 +380,11 @@ int main(void)
         TEST(a_partition_time_is_neither_old_nor_of_the_future),
         TEST(a_window_is_exclusive_at_its_start_and_inclusive_at_its_end),
         TEST(a_deletion_is_a_row_of_its_key_and_the_time_of_the_read),
+        TEST(a_deletion_of_a_key_that_no_index_takes_is_rejected),
         TEST(a_deletion_is_in_the_window_of_its_read),
         TEST(in_a_servers_read_every_version_is_its_time),
         TEST(a_record_of_another_feed_is_skipped),
+        TEST(a_key_has_all_of_its_fields_and_no_others),
         TEST(a_row_that_cannot_be_sent_is_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -380,6 +381,30 @@ static void a_list_with_something_else_is_no_list_of_texts(void **state)
     assert_put(&field, "{\"v\":[null]}", "!wrong_type");
 }
 
+static void a_text_that_names_a_row_may_be_as_long_as_an_index_takes(void **state)
+{
+    static const struct field short_text = {.type = FIELD_TEXT, .longest = 3},
+                              list = {.type = FIELD_TEXT_LIST, .longest = 3},
+                              key = {.type = FIELD_TEXT, .is_key = true},
+                              longer_key = {.type = FIELD_TEXT, .is_key = true, .longest = 1001};
+    static const struct field names[] = {
+        {.column = "n", .path = "n", .type = FIELD_TEXT, .longest = 3}, {0}};
+    static const struct field named = {.type = FIELD_OBJECTS, .elements = names};
+    char text[1200];
+    (void)state;
+    assert_put(&short_text, "{\"v\":\"abc\"}", "'abc'");
+    assert_put(&short_text, "{\"v\":\"ab\\u00e9\"}", "!too_long"); /* bytes, not letters */
+    assert_put(&list, "{\"v\":[\"abc\",\"\"]}", "['abc' '']");
+    assert_put(&list, "{\"v\":[\"a\",\"abcd\",\"b\"]}", "!too_long");
+    assert_put(&named, "{\"v\":[{\"n\":\"abc\"}]}", "j'[{\"n\":\"abc\"}]'");
+    assert_put(&named, "{\"v\":[{\"n\":\"abcd\"}]}", "!too_long");
+    snprintf(text, sizeof text, "{\"v\":\"%01001d\"}", 0);
+    assert_put(&key, text, "!too_long");
+    char expected[1200];
+    snprintf(expected, sizeof expected, "'%01001d'", 0);
+    assert_put(&longer_key, text, expected);
+}
+
 static const struct field members[] = {
     {.column = "name", .path = "n", .type = FIELD_TEXT, .required = true},
     {.column = "admin", .path = "a", .type = FIELD_BOOLEAN, .otherwise = "false"},
@@ -451,6 +476,7 @@ int main(void)
         cmocka_unit_test(the_newest_time_of_a_list_is_taken),
         cmocka_unit_test(a_list_of_times_with_something_else_tells_why),
         cmocka_unit_test(a_list_of_texts_keeps_its_order),
+        cmocka_unit_test(a_text_that_names_a_row_may_be_as_long_as_an_index_takes),
         cmocka_unit_test(a_list_with_something_else_is_no_list_of_texts),
         cmocka_unit_test(objects_are_rebuilt_from_their_declared_members),
         cmocka_unit_test(a_member_that_is_absent_is_null),

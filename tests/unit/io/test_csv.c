@@ -383,6 +383,7 @@ static void a_stream_may_break_off_behind_the_header_and_within_quotes(void **st
         assert_int_equal(csv_next(csv, &record, &err), CSV_FAILED);
         assert_int_equal(err.status, STATUS_IO);
         assert_int_equal(csv_bytes(csv), length);
+        assert_int_equal(csv_size(csv), length);
         csv_close(csv);
     }
 }

@@ -3,6 +3,7 @@
  * Lines: where they begin and end, what becomes of those that are too long.
  * What is compressed, and standard input, are in test_file_stream.c.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -205,6 +207,7 @@ static void lines_of_all_lengths_come_whole(void **state)
         assert_line(text, lengths[i]);
     }
     assert_int_equal(file_bytes(file), length);
+    assert_int_equal(file_size(file), length);
     assert_end();
     free(bytes);
     free(text);
@@ -302,6 +305,17 @@ static void a_digest_is_that_of_the_standard(void **state)
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+static void a_file_has_the_time_of_its_last_change(void **state)
+{
+    const struct timespec times[] = {{.tv_sec = 5}, {.tv_sec = 1500000000, .tv_nsec = 123456789}};
+    (void)state;
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_int_equal(file_modified(path), INT64_C(1500000000123456));
+    assert_int_equal(file_modified("-"), INT64_MAX);
+    assert_int_equal(file_modified("/nowhere/at/all"), INT64_MAX);
+    assert_int_equal(file_modified("/dev/null"), INT64_MAX);
+}
+
 static void a_small_file_is_read_at_once(void **state)
 {
     struct str to;
@@ -353,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_very_long_one_is_read_in_parts),
         cmocka_unit_test(crs_at_the_edge_of_a_part_are_not_lost),
         cmocka_unit_test(a_digest_is_that_of_the_standard),
+        cmocka_unit_test(a_file_has_the_time_of_its_last_change),
         cmocka_unit_test(a_small_file_is_read_at_once),
         cmocka_unit_test(a_file_that_is_too_large_is_refused),
     };

@@ -139,6 +139,7 @@ static void text_that_is_no_json_is_refused(void **state)
                                         "\"a\tb\"",
                                         "\"\x1f\"",
                                         "\"\\ud83d",
+                                        "\"\\ud83d\\",
                                         "\\",
                                         "\"\\ud83d\\ude",
                                         "\v1"};

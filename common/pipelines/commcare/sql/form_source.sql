@@ -6,10 +6,13 @@
 -- setting since timestamptz
 -- setting until timestamptz
 -- setting clock timestamptz
+-- setting first_page bigint
+-- setting end_page bigint
 --
 -- Two arms: the first has an index for each of its times; edited_on and deleted_on have none, and
 -- count only for a form that has no server_modified_on. The second is what archiving moves: the
--- operations, nothing else; the first window has all their forms by received_on.
+-- operations, nothing else; the first window has all their forms by received_on. Only that window
+-- is read in parts, so the second arm knows no pages.
 -- A column that a release lacks is found in lacking instead, since no table inside offers its name.
 -- Settings are read once, in run: a filter would read them for each row. What this leaves out,
 -- form_source_rejects sends.
@@ -39,15 +42,17 @@ COPY (
                   commcare_version::text AS commcare_version, app_version::bigint AS app_version,
                   build_id::text AS build_id, state::bigint AS state
              FROM public.form_processor_xforminstancesql
-            WHERE received_on > (SELECT run.since FROM run)
-              AND received_on <= (SELECT run.until FROM run)
-               OR server_modified_on > (SELECT run.since FROM run)
-              AND server_modified_on <= (SELECT run.until FROM run)
-               OR server_modified_on IS NULL
-              AND (edited_on > (SELECT run.since FROM run)
-                   AND edited_on <= (SELECT run.until FROM run)
-                   OR deleted_on > (SELECT run.since FROM run)
-                   AND deleted_on <= (SELECT run.until FROM run))
+            WHERE (received_on > (SELECT run.since FROM run)
+                   AND received_on <= (SELECT run.until FROM run)
+                   OR server_modified_on > (SELECT run.since FROM run)
+                   AND server_modified_on <= (SELECT run.until FROM run)
+                   OR server_modified_on IS NULL
+                   AND (edited_on > (SELECT run.since FROM run)
+                        AND edited_on <= (SELECT run.until FROM run)
+                        OR deleted_on > (SELECT run.since FROM run)
+                        AND deleted_on <= (SELECT run.until FROM run)))
+              AND ctid >= ('(' || current_setting('factline.first_page') || ',0)')::tid
+              AND ctid < ('(' || current_setting('factline.end_page') || ',0)')::tid
             UNION ALL
            SELECT id::bigint, form_id::text, domain::text, app_id::text, xmlns::text,
                   user_id::text, received_on, deleted_on, edited_on, server_modified_on,

@@ -6,6 +6,8 @@
 -- setting since timestamptz
 -- setting until timestamptz
 -- setting clock timestamptz
+-- setting first_page bigint
+-- setting end_page bigint
 --
 -- The range is on date itself, so each weekly child answers by its index. A key is no number here,
 -- so the rows have no position. A column that a release lacks is found in lacking instead, since no
@@ -36,7 +38,9 @@ COPY (
                   request_user_id::text AS request_user_id
              FROM public.phone_synclogsql
             WHERE date > (SELECT run.since FROM run)
-              AND date <= (SELECT run.until FROM run)) AS sync
+              AND date <= (SELECT run.until FROM run)
+              AND ctid >= ('(' || current_setting('factline.first_page') || ',0)')::tid
+              AND ctid < ('(' || current_setting('factline.end_page') || ',0)')::tid) AS sync
      WHERE (sync.synclog_id <> ''
             AND sync.date >= '2005-01-01T00:00:00Z'
             AND sync.date <= (SELECT run.latest FROM run)

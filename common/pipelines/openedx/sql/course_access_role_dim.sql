@@ -9,7 +9,7 @@ WITH incoming AS (
       FROM staging.course_access_role AS staged
      CROSS JOIN LATERAL (
                SELECT COALESCE(staged.org, '') AS org, COALESCE(staged.course_id, '') AS course_id,
-                      false AS deleted) AS part
+                      staged.is_tombstone AS deleted) AS part
      WHERE staged.batch_id = $1
      ORDER BY staged.user_id, part.org, part.course_id, staged.role, staged.version_time DESC,
               staged.read_number DESC, staged.line_no DESC
