@@ -16,7 +16,6 @@ from learning import FACTS, Site, block, enrollment, module, usage
 
 COURSES = ["course-v1:edX+X+26", "course-v1:edX+Y+26", "edX/Old/2014"]
 LIBRARY = "lib:edX:bank"
-AS_OF = "2026-04-01"
 OTHER_FEEDS = [
     "course_block",
     "course_block",
@@ -55,6 +54,7 @@ class Schedule(Accidents):
         self.reads = {}  # batch id -> feed, read number, lines
         self.records = []  # of the batches that are complete
         self.steps = self.rows = self.days = 0
+        self.day = datetime.date(2026, 3, 10)
 
     @staticmethod
     def add_options(parser):
@@ -290,8 +290,11 @@ class Schedule(Accidents):
                 self.site.transform(feed, str(batch))
 
     def derive_command(self):
+        """On the day of the last run again, or on a later one."""
         self.steps += 1
-        return ["enrollment-data-from-fact", "--as-of", AS_OF, "--run-key", f"d{self.steps}"]
+        self.day += datetime.timedelta(self.chance.randint(0, 2))
+        as_of = str(self.day)
+        return ["enrollment-data-from-fact", "--as-of", as_of, "--run-key", f"d{self.steps}"]
 
     def derive(self):
         self.tell("derive")
@@ -369,12 +372,21 @@ class Schedule(Accidents):
         self.rows = len(seen)
         self.check_metrics()
         kept = self.metrics()
-        self.site.derive("--force", as_of=AS_OF)
-        same_rows(kept, self.metrics(), "metrics, kept day by day and computed anew")
+        self.site.derive("--force", as_of=str(self.day))
+        # a course has its rows up to the day of the last run that touched it
+        anew = self.metrics()
+        same_rows(
+            kept.items(), [(day, anew.get(day)) for day in kept], "metrics, kept and computed anew"
+        )
 
     def metrics(self):
-        return self.site.sql.tuples(
-            "SELECT to_jsonb(metrics) - 'batch_id' FROM warehouse.course_daily_metrics AS metrics"
+        """By course and day."""
+        return dict(
+            ((course, day), numbers)
+            for course, day, numbers in self.site.sql.tuples(
+                """SELECT metrics.context_id, metrics.metric_date, to_jsonb(metrics) - 'batch_id'
+                     FROM warehouse.course_daily_metrics AS metrics"""
+            )
         )
 
     # ---- the oracle: one record after the other, no statement shared with the product ----

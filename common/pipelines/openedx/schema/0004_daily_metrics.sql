@@ -417,7 +417,7 @@ SELECT count(*), (SELECT count(*) FROM summed),
 $$;
 
 -- Write the metrics of contexts[i] from from_dates[i] to as_of, today where that is NULL; what is
--- right already is not written. Days before are added up, those of the window have their rows.
+-- right already is not written. No change touches a day before from_dates[i].
 CREATE FUNCTION warehouse.write_course_daily_metrics(
         contexts bigint[], from_dates date[], batch bigint, as_of timestamptz)
     RETURNS bigint
@@ -427,8 +427,38 @@ WITH wanted AS MATERIALIZED (
       FROM unnest(contexts, from_dates) AS wanted (context_id, from_date)
      CROSS JOIN (SELECT (COALESCE(as_of, now()) AT TIME ZONE 'UTC')::date AS on_date) AS last
      WHERE wanted.from_date <= last.on_date
+), before AS MATERIALIZED (
+    -- what the numbers were on the day before, where it has its row
+    SELECT wanted.context_id, wanted.from_date, day.mau_to_date, day.enrollment_count,
+           day.completions, day.certificates, day.progress_active_sum, day.progress_active_n,
+           day.progress_all_sum, day.progress_all_n, day.days_to_complete_sum,
+           day.days_to_complete_n
+      FROM wanted
+      JOIN warehouse.course_daily_metrics AS day
+        ON day.context_id = wanted.context_id
+       AND day.metric_date = wanted.from_date - 1
+), known AS (
+    SELECT wanted.context_id, GREATEST(kept.on_date, wanted.from_date) AS on_date,
+           kept.new_in_month, kept.enrolled, kept.completed, kept.certified, kept.active_sum,
+           kept.active_n, kept.all_sum, kept.all_n, kept.days, kept.days_n
+      FROM wanted
+      LEFT JOIN before
+        ON before.context_id = wanted.context_id
+     CROSS JOIN LATERAL (
+               SELECT change.*
+                 FROM warehouse.course_metric_change AS change
+                WHERE change.context_id = wanted.context_id
+                  AND change.on_date >= COALESCE(before.from_date, '-infinity')
+                  AND change.on_date <= wanted.to_date
+               OFFSET 0) AS kept
+     UNION ALL
+    SELECT before.context_id, before.from_date, before.mau_to_date, before.enrollment_count,
+           before.completions, before.certificates, before.progress_active_sum,
+           before.progress_active_n, before.progress_all_sum, before.progress_all_n,
+           before.days_to_complete_sum, before.days_to_complete_n
+      FROM before
 ), change AS (
-    SELECT wanted.context_id, GREATEST(known.on_date, wanted.from_date) AS on_date,
+    SELECT known.context_id, known.on_date,
            sum(known.new_in_month) AS new_in_month,
            sum(known.enrolled) AS enrolled,
            sum(known.completed) AS completed,
@@ -439,14 +469,8 @@ WITH wanted AS MATERIALIZED (
            sum(known.all_n) AS all_n,
            sum(known.days) AS days,
            sum(known.days_n) AS days_n
-      FROM wanted
-     CROSS JOIN LATERAL (
-               SELECT kept.*
-                 FROM warehouse.course_metric_change AS kept
-                WHERE kept.context_id = wanted.context_id
-                  AND kept.on_date <= wanted.to_date
-               OFFSET 0) AS known
-     GROUP BY wanted.context_id, GREATEST(known.on_date, wanted.from_date)
+      FROM known
+     GROUP BY known.context_id, known.on_date
 ), visit AS (
     SELECT activity.context_id, activity.activity_date, count(*) AS learners
       FROM wanted
