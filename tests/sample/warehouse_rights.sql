@@ -7,7 +7,7 @@
 -- made for it by etl.make_month, which runs with the owner's rights.
 GRANT USAGE ON SCHEMA etl, staging, warehouse TO :"loader";
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA etl, staging, warehouse TO :"loader";
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA warehouse TO :"loader";
+GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA warehouse TO :"loader";
 GRANT EXECUTE ON FUNCTION etl.make_month(text, date), etl.analyze_staging(text) TO :"loader";
 
 -- The reader sees the report and nothing else; no rejected record, which may hold personal data.
