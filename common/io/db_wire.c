@@ -186,7 +186,8 @@ static bool drain(PGconn *conn, int64_t time)
         if (!poll_until(conn, deadline) || !PQconsumeInput(conn))
             return false;
     }
-    return PQstatus(conn) == CONNECTION_OK;
+    /* Without memory libpq has no result to give, whether or not the statement has ended. */
+    return PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(conn) != PQTRANS_ACTIVE;
 }
 
 void db_await_rollback(struct db *db)

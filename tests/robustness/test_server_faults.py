@@ -27,6 +27,8 @@ from fault import STEPS, Step  # noqa: E402
 from harness import Failure, contains, equal, for_each, main, option, test  # noqa: E402
 from proxy import Gate  # noqa: E402
 
+if __name__ == "__main__":
+    server.own()  # before the options are taken out of the command line, which it hands on
 SEED = seed_of(option("--seed"))
 SECONDS = float(option("--seconds") or 60)
 
@@ -178,6 +180,5 @@ def a_full_tablespace_fails_a_step_and_a_larger_one_takes_it():
 
 
 if __name__ == "__main__":
-    server.own()
     print(f"# seed {SEED}", flush=True)
     main()
