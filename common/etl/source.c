@@ -138,6 +138,17 @@ static bool find_time(struct db *db, const struct sql *sql, const char *column,
     return true;
 }
 
+/* What is stamped until the clock is back where it was lies before the next window. */
+static void warn_of_clock(const struct source *source, int64_t mark)
+{
+    char end[CLOCK_TEXT_SIZE];
+    if (source->clock < mark)
+        log_event(LOG_WARNING, "clock_went_back",
+                  "source=%s last_end=%s behind_seconds=%" PRId64
+                  " remedy=\"load what was stamped since by --since and --until\"",
+                  source->identity, clock_format(mark, end), (mark - source->clock) / CLOCK_SECOND);
+}
+
 /* The window of one source: from its last complete end, less the overlap, to the bound. */
 static bool choose_one(struct source *source, struct db *db, const char *workflow,
                        const struct window_options *options, int64_t bound, struct window *window,
@@ -153,7 +164,9 @@ static bool choose_one(struct source *source, struct db *db, const char *workflo
     if (options->max_window > 0 && base != CLOCK_BEGINNING && base + options->max_window < bound)
         source->until = base + options->max_window;
     source->since = is_known ? mark - options->overlap : options->start;
-    if (!is_known)
+    if (is_known)
+        warn_of_clock(source, mark);
+    else
         log_event(LOG_INFO, "new_source", "source=%s begins_at=%s", source->identity,
                   base == CLOCK_BEGINNING ? "the-beginning" : "start");
     if (source->since >= source->until)
