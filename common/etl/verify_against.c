@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/output.h"
@@ -41,6 +42,7 @@ static bool read_export(struct db *db, const struct feed *records, const char *p
                        "in the log tell the first of them",
                        stage.counts.rejected, stage.counts.read);
     reject_close(stage.rejects);
+    free(file.table_header);
     return ok;
 }
 
