@@ -280,6 +280,20 @@ def rule_8_a_complete_batch_is_never_reopened():
 
 
 @test
+def rule_6_staging_that_is_lost_while_a_transform_waits_completes_nothing():
+    warehouse = Warehouse()
+    loaded = warehouse.load("form", [doc.form("f1"), doc.form("f2")])
+    holder = warehouse.session()
+    holder.run("BEGIN; SELECT FROM etl.target FOR UPDATE")
+    process = warehouse.start("transform-fact", "form", "--batch-id", loaded["batch_id"])
+    wait_for_lock(warehouse.name, "transform-fact%")
+    warehouse.sql.run("DELETE FROM staging.form WHERE form_id = 'f1'")
+    holder.run("COMMIT")
+    contains(process.wait().ended(65).error, "run load-staging again", "the error")
+    equal(facts(warehouse), [], "facts")
+
+
+@test
 def rule_9_inferred_members_are_there_before_the_facts():
     warehouse = Warehouse()
     loaded = warehouse.load("form", [doc.form("f1"), doc.form("f2", MAY, user_id="ben")])
