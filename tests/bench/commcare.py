@@ -54,6 +54,7 @@ def fill_source(source, count):
 
 def relay(warehouse, source):
     sql(warehouse, f"CREATE UNLOGGED TABLE public.bare ({TYPED})")
+    sql(warehouse, "CHECKPOINT")
     typed = COLUMNS.replace("app_version", "app_version::bigint").replace("state", "state::bigint")
     yardstick = shell(
         f'psql -Xqc "COPY (SELECT {typed} FROM form_processor_xforminstancesql) TO STDOUT'
