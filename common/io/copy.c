@@ -14,8 +14,8 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/str.h"
+#include "io/copy_private.h"
 
-#define CHUNK ((size_t)64 * 1024)             /* sent at once */
 #define KEPT_MEMORY ((size_t)1 << 20)         /* a buffer that grew for a long row is given back */
 #define SERVER_EPOCH INT64_C(946684800000000) /* 2000-01-01, where the server counts from */
 #define TYPE_TEXT 25
@@ -68,13 +68,12 @@ static bool send_buffer(struct copy *copy, struct error *err)
 struct copy *copy_open(struct db *db, const struct sql *sql, const struct db_value *values,
                        struct error *err)
 {
-    static const char header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0"; /* its NUL is the last byte */
     if (!db_copy_in(db, sql, values, err))
         return NULL;
     struct copy *copy = mem_alloc(sizeof *copy);
     copy->db = db;
     str_init(&copy->buffer);
-    str_add(&copy->buffer, header, sizeof header);
+    str_add(&copy->buffer, COPY_HEADER, sizeof COPY_HEADER);
     copy->row_start = copy->buffer.length;
     return copy;
 }
@@ -89,7 +88,7 @@ void copy_close(struct copy *copy)
 
 bool copy_row(struct copy *copy, int columns, struct error *err)
 {
-    if (copy->buffer.length >= CHUNK && !send_buffer(copy, err))
+    if (copy->buffer.length >= COPY_CHUNK && !send_buffer(copy, err))
         return false;
     copy->row_start = copy->buffer.length;
     copy->list_left = 0;
@@ -204,11 +203,11 @@ static bool pass_all(struct relay *relay, struct error *err)
     do {
         if (!db_copy_get(relay->from, &bytes, &length, err))
             return false;
-        bool is_full = relay->buffer.length + length > CHUNK || length == 0;
+        bool is_full = relay->buffer.length + length > COPY_CHUNK || length == 0;
         if (is_full && !pass_on(relay, err))
             return false;
         relay->progress.rows++;
-        if (length > CHUNK) { /* a long row goes past the buffer, which stays small */
+        if (length > COPY_CHUNK) { /* a long row goes past the buffer, which stays small */
             relay->progress.bytes += (int64_t)length;
             if (!db_copy_put(relay->to, bytes, length, err))
                 return false;

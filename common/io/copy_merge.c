@@ -11,12 +11,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "io/copy.h"
+#include "io/copy_private.h"
 
-#define CHUNK ((size_t)64 * 1024) /* sent at once, and taken of a stream in its turn */
 #define HEARTBEAT (30 * CLOCK_SECOND)
-#define HEADER 19 /* signature, flags and the length of an extension that nobody has yet */
+#define HEADER (sizeof COPY_HEADER)
 
-static const char header[HEADER] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
 static const char trailer[2] = {'\377', '\377'};
 
 struct lane {
@@ -57,9 +56,9 @@ static bool empty_buffer(struct merge *merge, struct error *err)
 
 static bool add(struct merge *merge, const char *bytes, size_t length, struct error *err)
 {
-    if (merge->buffer.length + length > CHUNK && !empty_buffer(merge, err))
+    if (merge->buffer.length + length > COPY_CHUNK && !empty_buffer(merge, err))
         return false;
-    if (length > CHUNK) /* a long row goes past the buffer, which stays small */
+    if (length > COPY_CHUNK) /* a long row goes past the buffer, which stays small */
         return pass_on(merge, bytes, length, err);
     str_add(&merge->buffer, bytes, length);
     return true;
@@ -83,7 +82,7 @@ static bool take(struct merge *merge, struct lane *lane, const char *bytes, size
                  struct error *err)
 {
     if (!lane->is_begun) {
-        if (length < HEADER || memcmp(bytes, header, HEADER) != 0)
+        if (length < HEADER || memcmp(bytes, COPY_HEADER, HEADER) != 0)
             return error_set(err, STATUS_BUG,
                              "the source's COPY for \"%s\" does not begin as one; report it",
                              merge->name);
@@ -103,7 +102,7 @@ static bool serve(struct merge *merge, struct lane *lane, bool *is_idle, struct 
     const char *bytes;
     size_t length, taken = 0;
     bool is_there = true;
-    while (!lane->is_ended && taken < CHUNK) {
+    while (!lane->is_ended && taken < COPY_CHUNK) {
         if (!db_copy_try(lane->stream->db, &bytes, &length, &is_there, err))
             return false;
         if (!is_there)
@@ -169,7 +168,7 @@ bool copy_merge(struct copy_stream *streams, size_t count, const struct sql *fro
     merge.next_heartbeat = clock_monotonic() + HEARTBEAT;
     str_init(&merge.buffer);
     bool ok = begin_all(&merge, from_sql, err) && db_copy_in(to, to_sql, to_values, err) &&
-              add(&merge, header, sizeof header, err) && serve_all(&merge, err) &&
+              add(&merge, COPY_HEADER, HEADER, err) && serve_all(&merge, err) &&
               end_all(&merge, err);
     for (size_t i = 0; i < count && !ok; i++)
         db_give_up(streams[i].db);
