@@ -23,8 +23,11 @@
     " pg_catalog.set_config('application_name', $1::pg_catalog.text, false),"           \
     " pg_catalog.set_config('lock_timeout', $2::pg_catalog.text, false),"
 
+/* The one table that a session analyzes is the staging of a batch; a third of the usual sample
+ * tells how many rows the batch has and how many keys they name. */
 static const char warehouse_session[] =
     SESSION " pg_catalog.set_config('statement_timeout', '6h', false),"
+            " pg_catalog.set_config('default_statistics_target', '30', false),"
             " pg_catalog.set_config('idle_in_transaction_session_timeout', '1h', false)";
 
 /* A large shard may be read all day, and waits in its snapshot while its rows are stored. One

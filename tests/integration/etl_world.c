@@ -460,6 +460,11 @@ void world_replace(const char *name, const char *text)
     replacement = (struct sql){.name = name, .text = text};
 }
 
+static const struct sql *replaced(const struct sql *sql)
+{
+    return replacement.name && strcmp(sql->name, replacement.name) == 0 ? &replacement : sql;
+}
+
 static enum strike next_strike(void)
 {
     if (failure.left == 0 || --failure.left > 0)
@@ -523,7 +528,7 @@ bool __wrap_db_run(struct db *db, const struct sql *sql, const struct db_value *
 bool __wrap_db_run(struct db *db, const struct sql *sql, const struct db_value *values,
                    struct result *counts, struct error *err)
 {
-    STRUCK(__real_db_run(db, sql, values, counts, err));
+    STRUCK(__real_db_run(db, replaced(sql), values, counts, err));
 }
 
 bool __real_db_run_schema(struct db *db, const struct sql_schema *schema, struct error *err);
@@ -540,9 +545,7 @@ struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql, const stru
 struct db_rows *__wrap_db_query(struct db *db, const struct sql *sql, const struct db_value *values,
                                 struct error *err)
 {
-    if (replacement.name && strcmp(sql->name, replacement.name) == 0)
-        sql = &replacement;
-    STRUCK_POINTER(struct db_rows, __real_db_query(db, sql, values, err), db_rows_free);
+    STRUCK_POINTER(struct db_rows, __real_db_query(db, replaced(sql), values, err), db_rows_free);
 }
 
 bool __real_db_explain(struct db *db, const struct sql *sql, const struct db_value *values,

@@ -343,13 +343,13 @@ static void assert_all_offered(const struct pipeline_step *steps, const char *co
 
 static void procedures_offer_what_statements_want(void **state)
 {
-    static const char *const settings[] = {
-        "batch_id",       "read_number", "read_time",  "clock",    "since", "until",
-        "is_incremental", "source",      "first_page", "end_page", NULL};
+    static const char *const settings[] = {"batch_id", "clock",      "since",    "until",
+                                           "source",   "first_page", "end_page", NULL};
     static const char *const of_lists[] = {"batch_id", "read_number", "listed_at", NULL};
     static const char *const of_members[] = {"batch_id", NULL};
-    static const char *const of_steps[] = {"batch_id", "pending_older",  "own_times", "since",
-                                           "until",    "activity_types", NULL};
+    static const char *const of_steps[] = {
+        "batch_id", "pending_older", "own_times",      "rows_staged",
+        "since",    "until",         "activity_types", NULL};
     static const char *const of_derived[] = {"batches", "batch_id", "units", "as_of", NULL};
     static const char *const nothing[] = {NULL};
     (void)state;

@@ -169,7 +169,12 @@ class Warehouse(Database):
 
     def transform(self, feed, batch, pending_older=False, own_times=True):
         """What transform-dim or transform-fact would run, in one transaction; balanced counts."""
-        values = {"batch_id": batch, "pending_older": pending_older, "own_times": own_times}
+        values = {
+            "batch_id": batch,
+            "pending_older": pending_older,
+            "own_times": own_times,
+            "rows_staged": int(self.one("SELECT rows_staged FROM etl.batch WHERE id = %d" % batch)),
+        }
         members = 0
         for stem in MEMBERS[feed]:
             members += self.run(stem, **values).get("members_inferred", 0)
@@ -230,13 +235,8 @@ MEMBERS = {
     "domain": [],
     "location": [],
     "application": [],
-    "form": ["form_months", "form_user_members", "form_application_members", "form_domain_members"],
-    "synclog": [
-        "synclog_months",
-        "synclog_user_members",
-        "synclog_application_members",
-        "synclog_domain_members",
-    ],
+    "form": ["form_months", "form_members"],
+    "synclog": ["synclog_months", "synclog_members"],
 }
 STEPS = {
     "user": ["user_dim", "user_gone", "user_location_dim", "domain_membership_dim"],

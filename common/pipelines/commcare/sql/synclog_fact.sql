@@ -2,22 +2,22 @@
 -- param $1 batch_id bigint
 -- param $2 pending_older boolean
 -- param $3 own_times boolean
+-- param $4 rows_staged bigint
 --
--- A record is judged by its key and the hash of the rest, so what is unchanged costs no look at the
--- facts, however large they have grown; LIMIT 1 keeps that one probe for each, in the order of the
--- index. Only what is written is fetched whole, from its place in staging and in that order; the
--- ids of a batch are reserved at once and ascend with it, so that the facts' index grows at its
--- end. All parts see the warehouse as it was before: the image before a change is read beside the
--- write. A dimension that is missing would be NULL, and refused.
-WITH staged AS MATERIALIZED (
-    SELECT count(*) AS lines
-      FROM staging.synclog AS line
-     WHERE line.batch_id = $1
+-- A record is judged by its key and the hash of the rest, so what is unchanged costs no look at
+-- the facts, however large they have grown. A batch with 32 records or more for each page of the
+-- keys, about half as many as there are, goes along all keys once; LIMIT 1 keeps any other batch
+-- at one probe of the index for each record. Only what is written is fetched whole, from its place
+-- in staging and in that order; the ids of a batch are reserved at once and ascend with it, so
+-- that the facts' index grows at its end. All parts see the warehouse as it was before: the image
+-- before a change is read beside the write. A dimension that is missing would be NULL, and
+-- refused.
+WITH measure AS MATERIALIZED (
+    SELECT $4 > pg_relation_size('warehouse.synclog_key') / 8192 * 32 AS is_dense
 ), reserved AS MATERIALIZED (
     SELECT setval('warehouse.synclog_key_id_seq',
-                  nextval('warehouse.synclog_key_id_seq') + staged.lines) - staged.lines AS id
-      FROM staged
-), incoming AS (
+                  nextval('warehouse.synclog_key_id_seq') + $4) - $4 AS id
+), incoming AS NOT MATERIALIZED (
     SELECT DISTINCT ON (staged.synclog_id)
            staged.synclog_id, staged.sync_date, staged.version_time, staged.read_number,
            hash_record_extended((
@@ -29,28 +29,39 @@ WITH staged AS MATERIALIZED (
      WHERE staged.batch_id = $1
      ORDER BY staged.synclog_id, staged.version_time DESC, staged.read_number DESC,
               staged.line_no DESC
-), judged AS MATERIALIZED (
-    SELECT incoming.*,
-           COALESCE(key.id, (SELECT reserved.id FROM reserved) + incoming.ordinal) AS id,
-           key.sync_date AS key_sync_date,
-           CASE WHEN key.id IS NULL THEN 'new'
-                WHEN (incoming.version_time, incoming.read_number)
-                     < (key.version_time, key.read_number) THEN 'older'
-                WHEN (incoming.version_time, incoming.read_number)
-                     = (key.version_time, key.read_number) THEN 'same'
-                WHEN incoming.sync_date <> key.sync_date THEN 'moved'
-                WHEN incoming.digest <> key.digest THEN 'changed'
-                WHEN $2 OR $3 AND incoming.version_time > key.version_time THEN 'raised'
-                ELSE 'same'
-            END AS verdict
+), known AS (
+    SELECT incoming.*, key.id AS key_id, key.sync_date AS key_sync_date,
+           key.version_time AS key_version_time, key.read_number AS key_read_number,
+           key.digest AS key_digest
       FROM incoming
       LEFT JOIN LATERAL (
-               SELECT known.id, known.sync_date, known.version_time, known.read_number,
-                      known.digest
-                 FROM warehouse.synclog_key AS known
-                WHERE known.synclog_id = incoming.synclog_id
+               SELECT key.id, key.sync_date, key.version_time, key.read_number, key.digest
+                 FROM warehouse.synclog_key AS key
+                WHERE key.synclog_id = incoming.synclog_id
                 LIMIT 1) AS key
         ON true
+     WHERE NOT (SELECT measure.is_dense FROM measure)
+     UNION ALL
+   (SELECT incoming.*, key.id, key.sync_date, key.version_time, key.read_number, key.digest
+      FROM incoming
+      LEFT JOIN warehouse.synclog_key AS key
+        ON key.synclog_id = incoming.synclog_id
+     WHERE (SELECT measure.is_dense FROM measure)
+     ORDER BY incoming.synclog_id)
+), judged AS MATERIALIZED (
+    SELECT known.*,
+           COALESCE(known.key_id, (SELECT reserved.id FROM reserved) + known.ordinal) AS id,
+           CASE WHEN known.key_id IS NULL THEN 'new'
+                WHEN (known.version_time, known.read_number)
+                     < (known.key_version_time, known.key_read_number) THEN 'older'
+                WHEN (known.version_time, known.read_number)
+                     = (known.key_version_time, known.key_read_number) THEN 'same'
+                WHEN known.sync_date <> known.key_sync_date THEN 'moved'
+                WHEN known.digest <> known.key_digest THEN 'changed'
+                WHEN $2 OR $3 AND known.version_time > known.key_version_time THEN 'raised'
+                ELSE 'same'
+            END AS verdict
+      FROM known
 ), kept AS MATERIALIZED (
     SELECT judged.*
       FROM judged
@@ -184,12 +195,11 @@ WITH staged AS MATERIALIZED (
            (SELECT count(*) FROM changed) AS changed,
            (SELECT count(*) FROM key_kept) AS keys
 )
-SELECT staged.lines AS rows_staged,
+SELECT $4 AS rows_staged,
        written_rows.inserted - written_rows.moved AS rows_inserted,
        written_rows.moved + written_rows.changed AS rows_updated,
        judgement.same + written_rows.keys - judgement.differing AS rows_unchanged,
-       staged.lines - judgement.keys AS rows_duplicate,
+       $4 - judgement.keys AS rows_duplicate,
        judgement.older AS rows_older
-  FROM staged
- CROSS JOIN judgement
+  FROM judgement
  CROSS JOIN written_rows;
