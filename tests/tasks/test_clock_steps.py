@@ -5,11 +5,12 @@ is read over and over. The clock is that of a running server. The warehouse's is
 """
 
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import clock  # noqa: E402
-from factline import Warehouse, time_of  # noqa: E402
+from factline import Session, Warehouse, new_folder, root, time_of  # noqa: E402
 from harness import (  # noqa: E402
     after_each,
     check,
@@ -20,7 +21,9 @@ from harness import (  # noqa: E402
     main,
     same_rows,
     test,
+    wait_until,
 )
+from server import SCRIPT  # noqa: E402
 from source import SourceDatabase  # noqa: E402
 
 NO_OVERLAP = ("--overlap", "0s")
@@ -402,6 +405,74 @@ def shards_with_clocks_of_their_own_lose_nothing():
         [(name + more,) for name in world.names for more in ("", " too")],
         "facts",
     )
+
+
+class Standby:
+    """A standby of the server whose clock is set; its own is right."""
+
+    def __init__(self):
+        owner = os.stat(os.path.join(clock.host(), "data"))
+        self.folder = new_folder()
+        # Else the primary takes a step of its clock for the standby's silence, and hangs up.
+        root(clock.host()).run("ALTER SYSTEM SET wal_sender_timeout = 0")
+        root(clock.host()).run("SELECT pg_reload_conf()")
+        os.chown(self.folder, owner.st_uid, owner.st_gid)
+        bindir = subprocess.run(["pg_config", "--bindir"], capture_output=True, check=True)
+        subprocess.run(
+            [os.path.join(bindir.stdout.decode().strip(), "pg_basebackup"), "--no-sync"]
+            + ["--write-recovery-conf", "--checkpoint=fast", "--username=postgres"]
+            + ["--host", clock.host(), "--pgdata", os.path.join(self.folder, "data")],
+            user=owner.st_uid,
+            group=owner.st_gid,
+            cwd="/",
+            check=True,
+        )
+
+    def __enter__(self):
+        subprocess.run([SCRIPT, "start", self.folder], check=True)
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run([SCRIPT, "stop", self.folder], check=True)
+
+    def follow(self, source):
+        """Waits until it shows what its primary has."""
+        end = source.sql.value("SELECT pg_current_wal_lsn()")
+        here = Session("postgres", host=self.folder)
+        wait_until(
+            lambda: here.value(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == "t", "the standby"
+        )
+        here.close()
+
+
+@test
+def the_clock_of_a_standby_is_that_of_its_primary():
+    with Standby() as standby:
+        world = World()
+        world.sources = [world.source.spec_of(host=standby.folder)]
+
+        def take():
+            standby.follow(world.source)
+            return world.take(*NO_OVERLAP)
+
+        world.add("old")
+        equal(world.staged(take()), ["old"], "staged")
+        clock.step(-HOUR)
+        world.add("new")
+        run = take()
+        check_told(run, HOUR)
+        equal(world.staged(run), ["new"], "staged")
+        world.pass_time(600)
+        world.add("newest")
+        last = take()
+        check_quiet(last)
+        equal((last["since"], world.staged(last)), (run["until"], ["newest"]), "the next window")
+        equal(take()["status"], "nothing-to-do", "status when nothing was replayed since")
+        world.pass_time(24 * HOUR)
+        clock.step(-HOUR)
+        world.add("after a day")
+        check_told(take(), HOUR)
+        world.check_complete()
 
 
 @test
