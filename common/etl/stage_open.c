@@ -76,10 +76,10 @@ static bool choose_extract(struct stage *stage, struct window *window, struct er
     const struct window_options *options = &stage->options->window;
     bool is_known = false; /* as it stays for a list of keys, which has no window, only a time */
     int64_t last;
-    bool ok = batch_clock(stage->db, &source->clock, err) &&
-              (stage->options->reconcile ||
-               source_find_mark(source, stage->db, stage->feed->name, options->overlap, &last,
-                                &is_known, err));
+    bool ok =
+        batch_clock(stage->db, &source->clock, err) &&
+        (stage->options->reconcile || source_find_mark(source, stage->db, stage->feed->name,
+                                                       options->overlap, &last, &is_known, err));
     if (ok) {
         int64_t now = source->clock;
         source->until = now - (options->settle > 0 ? options->settle : 0);

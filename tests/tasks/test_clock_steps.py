@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A source whose clock is set back or forward between loads: all that is stamped arrives, and nothing
-is read over and over. The clock is that of a running server. The warehouse's is moved in the ledger.
+"""A source whose clock is set back or forward between loads: all that is stamped arrives, and
+nothing is read over and over. The clock is that of a running server; the warehouse's is moved in
+the ledger.
 """
 
 import os
