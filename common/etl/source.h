@@ -4,12 +4,12 @@
  * safe: no transaction that is still open on any shard can commit a row stamped before it
  * (DESIGN.md, part 5, rule 4). First the bound, on every shard, then the snapshots.
  *
- * The next window of a server begins at its mark, less the overlap: the end of its newest complete
- * incremental window, or, where its clock was set back since, the time that this clock would have
- * shown when that window was opened. For what was stamped since bears at least that time: its clock
- * now, less what has passed since by the warehouse's. Either is right with the other: what the
- * window held was read, and what it did not hold bears a later time than its end. Two turns of a
- * clock between two windows show as one, their sum.
+ * The next window of a server begins at its mark, less the overlap. What its newest complete
+ * incremental window left bears a time after that window's end, or was stamped since it was opened.
+ * The latter bears at least what the source's clock, as it goes now, would have shown then: a time
+ * before the end where the clock was set back. The mark is the earlier of the two. How long ago
+ * the window was opened, the warehouse's clock says. A turn back and one forward between two
+ * windows show as one, their sum.
  */
 #ifndef ETL_SOURCE_H
 #define ETL_SOURCE_H

@@ -81,7 +81,8 @@ start_cluster()
 {
     local location=$1 sockets=$2
     as_owner env -i PATH="$PATH" "${clock[@]}" "$bin/pg_ctl" -D "$location/data" \
-        -l "$location/log" -w -t 120 -o "-k '$sockets'" start >"$location/pg_ctl.log" 2>&1 </dev/null ||
+        -l "$location/log" -w -t 120 -o "-k '$sockets'" start \
+        >"$location/pg_ctl.log" 2>&1 </dev/null ||
         { tail -n 20 "$location/log" "$location/pg_ctl.log" >&2 &&
             fail "could not start the server in $location"; }
 }

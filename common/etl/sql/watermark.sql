@@ -1,5 +1,5 @@
--- Where the newest complete incremental window of a source ends, and when it was opened. The batch's
--- id tells which is the newest: ends and times follow clocks, which may be set back.
+-- Where the newest complete incremental window of a source ends, and when it was opened. The id of
+-- its batch tells which is the newest: ends and times follow clocks, which may be set back.
 -- param $1 workflow text
 -- param $2 source text
 SELECT source.until, batch.opened_at, clock_timestamp() AS clock
