@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import clock  # noqa: E402
-from factline import Session, Warehouse, new_folder, root, time_of  # noqa: E402
+from factline import Session, Warehouse, root, time_of  # noqa: E402
 from harness import (  # noqa: E402
     after_each,
     check,
@@ -413,7 +413,8 @@ class Standby:
 
     def __init__(self):
         owner = os.stat(os.path.join(clock.host(), "data"))
-        self.folder = new_folder()
+        self.folder = os.path.join(clock.host(), "standby")
+        os.mkdir(self.folder, 0o700)
         # Else the primary takes a step of its clock for the standby's silence, and hangs up.
         root(clock.host()).run("ALTER SYSTEM SET wal_sender_timeout = 0")
         root(clock.host()).run("SELECT pg_reload_conf()")
