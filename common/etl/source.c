@@ -124,49 +124,57 @@ static bool find_bound(struct source *source, const struct window_options *optio
     return true;
 }
 
-static bool find_time(struct db *db, const struct sql *sql, const char *column,
-                      const char *workflow, const char *identity, int64_t *time, bool *is_there,
-                      struct error *err)
+/* Told only where it is more than the overlap absorbs, as clocks always drift apart a little. */
+static void warn_of_clock(const struct source *source, int64_t end, int64_t reach, int64_t overlap,
+                          bool is_measured)
 {
-    const struct db_value values[] = {{"workflow", workflow}, {"source", identity}, {0}};
-    struct db_rows *rows = db_query(db, sql, values, err);
+    char last[CLOCK_TEXT_SIZE], since[CLOCK_TEXT_SIZE];
+    if (end - reach > overlap + CLOCK_SECOND)
+        log_event(LOG_WARNING, "clock_went_back",
+                  "source=%s last_end=%s behind_seconds=%" PRId64 " window_begins=%s%s",
+                  source->identity, clock_format(end, last), (end - reach) / CLOCK_SECOND,
+                  clock_format(reach - overlap, since),
+                  is_measured ? ""
+                              : " remedy=\"the warehouse's clock went back; load what was stamped "
+                                "before window_begins by --since and --until\"");
+}
+
+bool source_find_mark(const struct source *source, struct db *db, const char *workflow,
+                      int64_t overlap, int64_t *mark, bool *is_known, struct error *err)
+{
+    const struct db_value values[] = {{"workflow", workflow}, {"source", source->identity}, {0}};
+    struct db_rows *rows = db_query(db, &sql_etl_watermark, values, err);
     if (!rows)
         return false;
-    *is_there = db_rows_count(rows) > 0 && db_rows_text(rows, 0, column) != NULL;
-    *time = *is_there ? db_rows_time(rows, 0, column) : CLOCK_BEGINNING;
+    *is_known = db_rows_count(rows) > 0;
+    *mark = CLOCK_BEGINNING;
+    if (*is_known) {
+        int64_t end = db_rows_time(rows, 0, "until");
+        int64_t passed = db_rows_time(rows, 0, "clock") - db_rows_time(rows, 0, "opened_at");
+        bool is_measured = passed >= 0;
+        int64_t reach = source->clock - (is_measured ? passed : CLOCK_SECOND);
+        *mark = end - reach > CLOCK_SECOND ? reach : end;
+        warn_of_clock(source, end, reach, overlap, is_measured);
+    }
     db_rows_free(rows);
     return true;
 }
 
-/* What is stamped until the clock is back where it was lies before the next window. */
-static void warn_of_clock(const struct source *source, int64_t mark)
-{
-    char end[CLOCK_TEXT_SIZE];
-    if (source->clock < mark)
-        log_event(LOG_WARNING, "clock_went_back",
-                  "source=%s last_end=%s behind_seconds=%" PRId64
-                  " remedy=\"load what was stamped since by --since and --until\"",
-                  source->identity, clock_format(mark, end), (mark - source->clock) / CLOCK_SECOND);
-}
-
-/* The window of one source: from its last complete end, less the overlap, to the bound. */
+/* The window of one source: from its mark, less the overlap, to the bound. */
 static bool choose_one(struct source *source, struct db *db, const char *workflow,
                        const struct window_options *options, int64_t bound, struct window *window,
                        struct error *err)
 {
     int64_t mark;
     bool is_known;
-    if (!find_time(db, &sql_etl_watermark, "until", workflow, source->identity, &mark, &is_known,
-                   err))
+    if (!source_find_mark(source, db, workflow, options->overlap, &mark, &is_known, err))
         return false;
     int64_t base = is_known ? mark : options->start;
     source->until = bound;
     if (options->max_window > 0 && base != CLOCK_BEGINNING && base + options->max_window < bound)
         source->until = base + options->max_window;
     source->since = is_known ? mark - options->overlap : options->start;
-    if (is_known)
-        warn_of_clock(source, mark);
-    else
+    if (!is_known)
         log_event(LOG_INFO, "new_source", "source=%s begins_at=%s", source->identity,
                   base == CLOCK_BEGINNING ? "the-beginning" : "start");
     if (source->since >= source->until)
@@ -291,8 +299,8 @@ bool source_list_restore(struct source_list *list, struct db *db, const struct b
 static bool snapshot(struct source *source, struct db *db, const struct batch *batch,
                      struct error *err)
 {
-    int64_t before;
-    bool has_before;
+    const struct db_value names[] = {
+        {"workflow", batch->workflow}, {"source", source->identity}, {0}};
     if (source->is_server) {
         if (!db_begin_snapshot(source->db, err))
             return false;
@@ -302,11 +310,12 @@ static bool snapshot(struct source *source, struct db *db, const struct batch *b
         source->clock = db_rows_time(rows, 0, "clock");
         db_rows_free(rows);
     }
-    if (!find_time(db, &sql_etl_source_clock_before, "clock", batch->workflow, source->identity,
-                   &before, &has_before, err))
+    struct db_rows *latest = db_query(db, &sql_etl_source_clock_before, names, err);
+    if (!latest)
         return false;
-    if (has_before && before > source->clock)
-        source->clock = before;
+    if (db_rows_time(latest, 0, "clock") > source->clock)
+        source->clock = db_rows_time(latest, 0, "clock");
+    db_rows_free(latest);
     char clock[CLOCK_TEXT_SIZE];
     const struct db_value values[] = {{"batch_id", batch->id_text},
                                       {"source", source->identity},

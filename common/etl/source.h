@@ -3,6 +3,13 @@
  * What a batch reads: servers (shards) or files, and its window. For servers the window's end is
  * safe: no transaction that is still open on any shard can commit a row stamped before it
  * (DESIGN.md, part 5, rule 4). First the bound, on every shard, then the snapshots.
+ *
+ * The next window of a server begins at its mark, less the overlap. What its newest complete
+ * incremental window left bears a time after that window's end, or was stamped since it was opened.
+ * The latter bears at least what the source's clock, as it goes now, would have shown then: a time
+ * before the end where the clock was set back. The mark is the earlier of the two. How long ago
+ * the window was opened, the warehouse's clock says. A turn back and one forward between two
+ * windows show as one, their sum.
  */
 #ifndef ETL_SOURCE_H
 #define ETL_SOURCE_H
@@ -65,6 +72,10 @@ bool source_list_open(struct source_list *list, struct error *err);
 bool source_list_choose(struct source_list *list, struct db *db, const char *workflow,
                         const struct window_options *options, struct window *window,
                         struct error *err);
+
+/* The mark of a source, whose clock is read already. False in *is_known where it has none. */
+bool source_find_mark(const struct source *source, struct db *db, const char *workflow,
+                      int64_t overlap, int64_t *mark, bool *is_known, struct error *err);
 
 /* Notes the sources with their windows in the ledger, in the caller's transaction. */
 bool source_list_record(const struct source_list *list, struct db *db, const struct batch *batch,

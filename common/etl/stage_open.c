@@ -74,19 +74,17 @@ static bool choose_extract(struct stage *stage, struct window *window, struct er
 {
     struct source *source = &stage->sources.items[0];
     const struct window_options *options = &stage->options->window;
-    const struct db_value values[] = {
-        {"workflow", stage->feed->name}, {"source", source->identity}, {0}};
-    int64_t now;
-    struct db_rows *mark = db_query(stage->db, &sql_etl_watermark, values, err);
-    bool ok = mark && batch_clock(stage->db, &now, err);
+    bool is_known = false; /* as it stays for a list of keys, which has no window, only a time */
+    int64_t last;
+    bool ok =
+        batch_clock(stage->db, &source->clock, err) &&
+        (stage->options->reconcile || source_find_mark(source, stage->db, stage->feed->name,
+                                                       options->overlap, &last, &is_known, err));
     if (ok) {
-        int64_t last = db_rows_time(mark, 0, "until");
-        if (stage->options->reconcile)
-            last = CLOCK_BEGINNING; /* a list of keys has no window, only a time */
+        int64_t now = source->clock;
         source->until = now - (options->settle > 0 ? options->settle : 0);
-        source->since = last == CLOCK_BEGINNING ? options->start : last - options->overlap;
-        if (last != CLOCK_BEGINNING && options->max_window > 0 &&
-            last + options->max_window < source->until)
+        source->since = is_known ? last - options->overlap : options->start;
+        if (is_known && options->max_window > 0 && last + options->max_window < source->until)
             source->until = last + options->max_window;
         source->is_server = true; /* so that its window is a watermark */
         *window = (struct window){.since = source->since,
@@ -94,7 +92,6 @@ static bool choose_extract(struct stage *stage, struct window *window, struct er
                                   .behind = now - source->until,
                                   .has_progress = source->since < source->until};
     }
-    db_rows_free(mark);
     return ok;
 }
 

@@ -245,6 +245,53 @@ static void the_start_bounds_the_first_window_too(void **state)
     assert_true(window.until == options.start + 10 * MINUTE);
 }
 
+/* The end of the last window, by a clock that was set back by so much since. */
+static int64_t note_step(int64_t step)
+{
+    int64_t end = source_now() + step;
+    world_sql("DELETE FROM etl.batch_source; DELETE FROM etl.batch");
+    note_batch("form", list.items[0].identity, end, "incremental", "complete");
+    return end;
+}
+
+static void a_clock_that_was_set_back_begins_where_it_repeats(void **state)
+{
+    (void)state;
+    open_server();
+    int64_t end = note_step(HOUR);
+    assert_chosen(&by_default);
+    assert_true(window.since >= end - 76 * MINUTE && window.since <= end - 75 * MINUTE);
+    assert_true(window.until < end && window.has_progress);
+
+    /* Without a word where the overlap absorbs it. */
+    end = note_step(10 * MINUTE);
+    assert_chosen(&by_default);
+    assert_true(window.since >= end - 26 * MINUTE && window.since <= end - 25 * MINUTE);
+    assert_true(window.has_progress);
+
+    /* The clock of the warehouse tells nothing where it went back too. */
+    end = note_step(HOUR);
+    world_sql("UPDATE etl.batch SET opened_at = opened_at + interval '1 hour'");
+    assert_chosen(&by_default);
+    assert_true(window.since >= end - 76 * MINUTE && window.since <= end - 75 * MINUTE);
+    assert_true(window.has_progress);
+}
+
+static void the_newest_window_ends_last_whatever_clocks_say(void **state)
+{
+    struct window_options options = by_default;
+    (void)state;
+    open_server();
+    int64_t mark = source_now() - HOUR;
+    note_batch("form", list.items[0].identity, mark + 2 * HOUR, "incremental", "complete");
+    note_batch("form", list.items[0].identity, mark, "incremental", "complete");
+    world_sql("UPDATE etl.batch SET opened_at = opened_at - interval '1 hour' WHERE id ="
+              " (SELECT max(id) FROM etl.batch)");
+    options.overlap = 0;
+    assert_chosen(&options);
+    assert_true(window.since >= mark - MINUTE && window.since <= mark);
+}
+
 static void an_explicit_window_is_taken_as_it_is(void **state)
 {
     struct window_options options = by_default;
@@ -428,7 +475,10 @@ static void a_shard_that_is_ahead_reads_nothing_this_time(void **state)
     snprintf(second, sizeof second, "%s dbname=postgres", spec);
     const char *const both[] = {spec, second};
     assert_true(init(both, 2) && source_list_open(&list, &world.err));
-    note_batch("form", list.items[0].identity, source_now() + HOUR, "incremental", "complete");
+    world_replace("source_writers",
+                  "SELECT 77 AS pid, clock_timestamp() - interval '1 hour' AS until,"
+                  " 60::bigint AS age_seconds");
+    note_batch("form", list.items[0].identity, source_now(), "incremental", "complete");
     assert_chosen(&options);
     assert_true(list.items[0].since == list.items[0].until);
     assert_true(window.has_progress);
@@ -590,6 +640,8 @@ int main(void)
         TEST(the_next_window_begins_at_the_last_complete_end_less_the_overlap),
         TEST(a_window_has_at_most_the_length_that_is_given),
         TEST(the_start_bounds_the_first_window_too),
+        TEST(a_clock_that_was_set_back_begins_where_it_repeats),
+        TEST(the_newest_window_ends_last_whatever_clocks_say),
         TEST(an_explicit_window_is_taken_as_it_is),
         TEST(files_are_read_from_the_beginning_until_now),
         TEST(an_open_transaction_holds_the_end_back),

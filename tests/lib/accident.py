@@ -128,11 +128,14 @@ class Accidents:
     def wait_for_sessions(self):
         wait_until(lambda: backends(self.warehouse.name) == 0, "sessions to end", 10)
 
-    def move_zones(self, *databases):
-        """Other time zones for the tasks and, from their next session on, for the servers."""
+    def move_zones(self, *sources):
+        """Other time zones for the tasks and, from their next session on, for the servers: of a
+        database, or of the role in it, which goes before."""
         choose = self.rng.choice
         self.zone = {"TZ": choose(ZONES), "PGTZ": choose(ZONES)}
-        for database in (self.warehouse.name, *databases):
-            root().run(f"ALTER DATABASE {database} SET timezone = '{choose(ZONES)}'")
+        places = [(self.warehouse.name, None), *((source.name, source.host) for source in sources)]
+        for database, host in places:
+            whose = choose(["ROLE CURRENT_USER IN ", ""])
+            root(host).run(f"ALTER {whose}DATABASE {database} SET timezone = '{choose(ZONES)}'")
         self.faults["time zone changes"] += 1
         self.tell(f"zones {self.zone}")

@@ -89,10 +89,12 @@ def environment(database=None, **more):
 class Session:
     """A psql that stays: one server session, so that it can hold a transaction open."""
 
-    def __init__(self, database, user=None):
+    def __init__(self, database, user=None, host=None):
         env = environment(database, PGTZ="UTC", PGCLIENTENCODING="UTF8")
         if user:
             env["PGUSER"] = user
+        if host:
+            env["PGHOST"] = host
         self.process = subprocess.Popen(
             ["psql", "-XAtq"],
             stdin=subprocess.PIPE,
@@ -169,21 +171,21 @@ class Session:
 _sessions = []
 _databases = []
 _templates = {}
-_root = []
+_root = {}
 _count = 0
 
 
-def root():
+def root(host=None):
     """A session on the server's own database, for making and dropping others."""
-    if not _root:
-        _root.append(Session("postgres"))
-        _sessions.remove(_root[0])
-    return _root[0]
+    if host not in _root:
+        _root[host] = Session("postgres", host=host)
+        _sessions.remove(_root[host])
+    return _root[host]
 
 
 def forget_sessions():
     """After a crash of the server: who asks again gets new ones."""
-    for session in _sessions + _root:
+    for session in _sessions + list(_root.values()):
         session.close()
     _sessions.clear()
     _root.clear()
@@ -195,24 +197,25 @@ def new_name(kind):
     return f"factline_{kind}_{os.getpid()}_{_count}"
 
 
-def new_database(make=None, kind="test"):
-    """A database of this test; make(name) fills a template of it once per program."""
+def new_database(make=None, kind="test", host=None):
+    """A database of this test; make(name) fills a template of it once per program. On another host
+    than that of PG*, it is make(name, host)."""
     template = "template0"
     if make:
-        if make not in _templates:
+        if (make, host) not in _templates:
             name = new_name("template")
-            root().run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
-            _templates[make] = name
-            make(name)
-        template = _templates[make]
+            root(host).run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+            _templates[make, host] = name
+            make(*filter(None, (name, host)))
+        template = _templates[make, host]
     name = new_name(kind)
-    root().run(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
-    _databases.append(name)
+    root(host).run(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
+    _databases.append((name, host))
     return name
 
 
-def drop_database(name):
-    root().run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+def drop_database(name, host=None):
+    root(host).run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @harness.after_each
@@ -225,16 +228,16 @@ def drop_what_the_test_made():
     while _sessions:
         _sessions.pop().close()
     while _databases:
-        drop_database(_databases.pop())
+        drop_database(*_databases.pop())
 
 
 def _drop_all():
     try:
         drop_what_the_test_made()
-        for name in _templates.values():
-            drop_database(name)
-        if _root:
-            _root[0].close()
+        for (_, host), name in _templates.items():
+            drop_database(name, host)
+        for session in _root.values():
+            session.close()
     except (SqlError, OSError, ValueError):
         pass
     _templates.clear()

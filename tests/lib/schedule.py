@@ -7,6 +7,7 @@ import json
 import random
 from collections import defaultdict
 
+import clock
 import factline
 import oracle
 from accident import Accidents
@@ -48,7 +49,10 @@ class Schedule(Accidents):
         super().__init__(random.Random(seed), factline.Warehouse())
         self.stale_files = options.stale_files
         self.length = random.Random(seed).randint(5, options.steps)
-        self.hq = Installation(self.rng)
+        self.has_clock = self.rng.random() < 0.5
+        self.hq = Installation(self.rng, clock.host() if self.has_clock else None)
+        clock.step(-clock.offset())
+        self.latest_clock = 0
         self.may_lack_staging = False
         self.loads = {}  # run key -> Load
         self.captured = {}  # batch id -> (read number, records)
@@ -94,8 +98,12 @@ class Schedule(Accidents):
                 window = None
             else:
                 options = ["--since", window[0] + "Z", "--until", window[1] + "Z"]
+        # A record of a file has its own time, which is later than that of reads after a step back.
         has_file = feed in hq.documents or (
-            feed == "form" and (hq.dumps or not self.stale_files) and rng.random() < 0.25
+            feed == "form"
+            and not self.has_clock
+            and (hq.dumps or not self.stale_files)
+            and rng.random() < 0.25
         )
         if has_file:
             lines = self.lines_for(feed)
@@ -338,7 +346,19 @@ class Schedule(Accidents):
             self.derive()
 
     def move(self):
-        self.move_zones(*(shard.name for shard in self.hq.shards))
+        self.move_zones(*self.hq.shards)
+
+    def step_clock(self):
+        """Sets the source's clock back; or forward, when all that was stamped behind is loaded: a
+        turn back and one forward between two loads show as one, their sum. Even numbers of seconds,
+        so that no sum is less than a load notices."""
+        seconds = self.rng.choice([2, 10, 60, 600, -2, -10, -60, -600, -3600])
+        self.tell(f"the source's clock is set by {seconds} s")
+        self.faults["clock steps"] += 1
+        if seconds > 0:
+            self.load_all()
+        clock.step(seconds)
+        self.latest_clock = max(self.latest_clock, clock.offset())
 
     def lose_staging(self):
         self.faults["lost staging"] += 1
@@ -388,6 +408,7 @@ class Schedule(Accidents):
             + [self.together] * 2
             + [self.repeat_old, self.replay] * 2
             + [self.lose_staging, self.clear, self.check_all, self.check_derived, self.move]
+            + [self.step_clock] * (4 if self.has_clock else 0)
         )
         self.hq.live(self.rng.randint(0, 30))
         if self.rng.random() < 0.8:  # else the first derived run finds more than one batch
@@ -416,19 +437,14 @@ class Schedule(Accidents):
         self.check_all(is_settled=True)
 
     def converge(self):
-        """Once no transaction is held, one more load must bring all that the source has."""
+        """Once no transaction is held, and the clock is past all stamps, one more load must bring
+        all that the source has."""
         while self.hq.held:
             self.hq.release()
-        for feed, servers in (
-            ("form", self.hq.shards),
-            ("synclog", [self.hq.main]),
-            ("location", [self.hq.main]),
-        ):
-            sources = [word for server in servers for word in ("--source", server.spec)]
-            load = Load(feed, f"last-{feed}", sources + ["--overlap", "0s"], servers=servers)
-            self.loads[feed, load.key] = load
-            self.repeat(["load-staging", feed, "--run-key", load.key, *load.arguments])
-        self.settle()
+        if self.latest_clock > clock.offset():
+            self.load_all()
+            clock.step(self.latest_clock - clock.offset())
+        self.load_all()
         # No row is stamped with its transaction's start, so without overlap nothing is lost.
         stored = {row[0]: row[1:] for row in oracle.seen_rows(self.sql, "form_fact")}
         for form_id, form in self.hq.forms.items():
@@ -440,3 +456,17 @@ class Schedule(Accidents):
             equal(seen, wanted, f"form {form_id}")
         logs = {row[0] for row in oracle.seen_rows(self.sql, "synclog_fact")}
         check(set(self.hq.synclogs) <= logs, "a sync log of the source is not among the facts")
+
+    def load_all(self):
+        """Everything that servers have, as far as their clocks are, becomes facts."""
+        self.steps += 1
+        for feed, servers in (
+            ("form", self.hq.shards),
+            ("synclog", [self.hq.main]),
+            ("location", [self.hq.main]),
+        ):
+            sources = [word for server in servers for word in ("--source", server.spec)]
+            load = Load(feed, f"all-{self.steps}", sources + ["--overlap", "0s"], servers=servers)
+            self.loads[feed, load.key] = load
+            self.repeat(["load-staging", feed, "--run-key", load.key, *load.arguments])
+        self.settle()

@@ -4,6 +4,9 @@
 # A private PostgreSQL server, reached by a Unix socket alone.
 #
 #   scratch-server.sh run COMMAND...   a new server for one command, removed afterwards
+#   scratch-server.sh run-with-clock COMMAND...
+#                                      the same; $PGHOST/clock says by how many seconds its clock
+#                                      differs from the machine's, at any moment ("+0", "-3600")
 #   scratch-server.sh start DIR        a server that stays; its data under DIR; again is no error
 #   scratch-server.sh stop DIR
 #   scratch-server.sh env DIR          prints "export PGHOST=... ..." of the running server, to eval
@@ -77,10 +80,24 @@ CONF
 start_cluster()
 {
     local location=$1 sockets=$2
-    as_owner env -i PATH="$PATH" "$bin/pg_ctl" -D "$location/data" -l "$location/log" -w -t 120 \
-        -o "-k '$sockets'" start >"$location/pg_ctl.log" 2>&1 </dev/null ||
+    as_owner env -i PATH="$PATH" "${clock[@]}" "$bin/pg_ctl" -D "$location/data" \
+        -l "$location/log" -w -t 120 -o "-k '$sockets'" start \
+        >"$location/pg_ctl.log" 2>&1 </dev/null ||
         { tail -n 20 "$location/log" "$location/pg_ctl.log" >&2 &&
             fail "could not start the server in $location"; }
+}
+
+# Debian's faketime. Only what tells the time is changed, not how long something takes.
+find_clock()
+{
+    local library
+    for library in /usr/lib/*/faketime/libfaketimeMT.so.1; do
+        [ -e "$library" ] || fail "no libfaketime; install faketime"
+    done
+    echo "+0" >"$1/clock"
+    chmod 644 "$1/clock"
+    clock=(LD_PRELOAD="$library" FAKETIME_TIMESTAMP_FILE="$1/clock" FAKETIME_NO_CACHE=1
+        FAKETIME_DONT_FAKE_MONOTONIC=1)
 }
 
 is_running()
@@ -109,6 +126,7 @@ run_command()
     watch "$$" "$location" </dev/null >/dev/null 2>&1 &
     watcher=$!
     create_cluster "$location"
+    [ "$verb" = run ] || find_clock "$location"
     start_cluster "$location" "$location"
     [ "$status" = 0 ] || exit "$status"
 
@@ -207,7 +225,7 @@ print_env()
 
 usage()
 {
-    echo "usage: scratch-server.sh run COMMAND... | start DIR | stop DIR | env DIR" >&2
+    echo "usage: scratch-server.sh run[-with-clock] COMMAND... | start DIR | stop DIR | env DIR" >&2
     exit 64
 }
 
@@ -215,9 +233,10 @@ usage()
 bin=$(find_binaries)
 owner=$(find_owner)
 verb=$1
+clock=()
 shift
 case $verb in
-    run) run_command "$@" ;;
+    run | run-with-clock) run_command "$@" ;;
     start) start "$1" ;;
     stop) stop "$1" ;;
     env) print_env "$1" ;;

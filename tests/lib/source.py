@@ -75,25 +75,27 @@ def literal(value):
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def _make_all(name):
-    session = factline.Session(name)
+def _make_all(name, host=None):
+    session = factline.Session(name, host=host)
     session.run("\n".join(TABLES.values()))
     session.close()
 
 
 class SourceDatabase:
-    """One source database (a shard, or all in one); empty=True makes none of the tables."""
+    """One source database (a shard, or all in one); empty=True makes none of the tables. host: of
+    another server than that of PG*, of which only the folder of its socket differs."""
 
-    def __init__(self, empty=False):
-        self.name = factline.new_database(None if empty else _make_all, "source")
+    def __init__(self, empty=False, host=None):
+        self.host = host
+        self.name = factline.new_database(None if empty else _make_all, "source", host)
         self._session = None
         self.spec = self.spec_of()
 
     def spec_of(self, user=None, **more):
-        """The connection string of the source; the server is the one that PG* names."""
+        """The connection string of the source."""
         user = user or os.environ.get("PGUSER") or "postgres"
         words = {
-            "host": os.environ.get("PGHOST", "localhost"),
+            "host": self.host or os.environ.get("PGHOST", "localhost"),
             "port": os.environ.get("PGPORT", "5432"),
             "dbname": self.name,
             "user": user,
@@ -104,11 +106,11 @@ class SourceDatabase:
     @property
     def sql(self):
         if self._session is None or self._session.process is None:
-            self._session = factline.Session(self.name)
+            self._session = factline.Session(self.name, host=self.host)
         return self._session
 
     def session(self, user=None):
-        return factline.Session(self.name, user)
+        return factline.Session(self.name, user, self.host)
 
     def now(self):
         return self.sql.value("""SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC',

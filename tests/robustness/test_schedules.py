@@ -13,9 +13,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import campaign  # noqa: E402
+import clock  # noqa: E402
 import server  # noqa: E402
 from schedule import Schedule  # noqa: E402
 
 if __name__ == "__main__":
     server.own()
+    clock.begin()
     campaign.main(Schedule, seconds=75)

@@ -234,18 +234,6 @@ def without_progress_there_is_nothing_to_do_and_the_holder_is_named():
 
 
 @test
-def a_clock_that_went_back_is_told_of():
-    warehouse, source = Warehouse(), SourceDatabase()
-    source.add_form("f1")
-    warehouse.take_from("form", [source])
-    warehouse.sql.run("UPDATE etl.batch_source SET until = until + interval '1 hour'")
-    run = warehouse.load_from("form", [source])
-    equal(run["status"], "nothing-to-do", "status")
-    contains(run.stderr, "clock_went_back", "standard error")
-    check(3590 < int(run.stderr.split("behind_seconds=")[1].split()[0]) <= 3600, "how far it is")
-
-
-@test
 def a_window_that_is_still_open_when_the_transaction_ends_goes_on():
     warehouse, source = Warehouse(), SourceDatabase()
     writer = source.session()

@@ -1,16 +1,17 @@
 -- How every workflow of the pipelines in use stands. A derived one is as fresh as the facts that it
--- has derived from.
+-- has derived from. The newest batch says how fresh, not the greatest end: a clock may be set back.
 -- param $1 workflow text
 WITH own AS (
     SELECT batch.workflow,
-           max(batch.until) FILTER (WHERE batch.state = 'complete'
-                                      AND batch.kind = 'incremental') AS last_until,
+           (array_agg(batch.until ORDER BY batch.id DESC)
+                FILTER (WHERE batch.state = 'complete'
+                          AND batch.kind = 'incremental'))[1] AS last_until,
            count(*) FILTER (WHERE batch.state IN ('open', 'staged')) AS open,
            count(*) FILTER (WHERE batch.state = 'failed') AS failed
       FROM etl.batch AS batch
      GROUP BY batch.workflow
 ), consumable AS (
-    SELECT consumer.consumer, batch.until,
+    SELECT consumer.consumer, batch.id, batch.kind, batch.until,
            consumption.source_batch_id IS NULL AND batch.rows_staged > 0 AS is_pending
       FROM etl.consumer AS consumer
       JOIN etl.batch AS batch
@@ -22,7 +23,9 @@ WITH own AS (
 ), derived AS (
     SELECT consumable.consumer,
            count(*) FILTER (WHERE consumable.is_pending) AS unconsumed,
-           max(consumable.until) FILTER (WHERE NOT consumable.is_pending) AS consumed_until
+           (array_agg(consumable.until ORDER BY consumable.kind = 'incremental' DESC,
+                                                consumable.id DESC)
+                FILTER (WHERE NOT consumable.is_pending))[1] AS consumed_until
       FROM consumable
      GROUP BY consumable.consumer
 ), hole AS (
