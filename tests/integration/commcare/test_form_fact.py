@@ -317,6 +317,45 @@ def months_are_cut_in_utc(warehouse):
     ) == [("warehouse.form_fact_2026_02",), ("warehouse.form_fact_2026_03",)]
 
 
+def a_batch_is_judged_alike_by_probes_and_along_all_keys(warehouse):
+    """All keys are gone along where a page of them has 32 records or more."""
+    warehouse.load("form", [form("f%d" % n) for n in range(1000)])
+    pages = int(warehouse.one("SELECT pg_relation_size('warehouse.form_key') / 8192"))
+    for count, time in ((pages * 32, 5), (pages * 32 + 1, 6)):
+        kinds = (
+            {"version_time": DAY % time, "state": time},  # changed
+            {"version_time": DAY % time, "received_on": DAY % time},  # moved
+            {"version_time": DAY % time},  # unchanged, since the second is
+        )
+        records = [form("f%d" % n, **kinds[n % 3]) for n in range(count - 5)]
+        records += [form("f999", version_time="2026-02-01T00:00:00Z", state=2)]  # older
+        records += [form("n%d" % count), form("n%d" % count)]  # new, and named twice
+        records += [form("f998", version_time=DAY % time, state=time)] * 2
+        counts = warehouse.load("form", records)
+        moved = len([n for n in range(count - 5) if n % 3 == 1])
+        changed = len([n for n in range(count - 5) if n % 3 == 0])
+        unchanged = count - 5 - moved - changed
+        assert pick(counts, "inserted", "updated", "unchanged", "duplicate", "older") == (
+            1,
+            moved + changed + 1,
+            unchanged,
+            2,
+            1,
+        ), counts
+    assert (
+        warehouse.one("SELECT count(*) = count(DISTINCT form_id) FROM warehouse.form_fact") == "t"
+    )
+    assert warehouse.one("SELECT count(*) FROM warehouse.form_fact") == "1002"
+    assert (
+        warehouse.one(
+            "SELECT count(*) FROM warehouse.form_fact AS fact JOIN warehouse.form_key AS key"
+            " ON key.id = fact.id AND key.form_id = fact.form_id"
+            " AND key.received_on = fact.received_on"
+        )
+        == "1002"
+    )
+
+
 TESTS = [
     value
     for value in list(globals().values())
