@@ -25,6 +25,14 @@ def seed_of(text):
     return random.SystemRandom().randrange(10**6) if text == "random" else int(text or 1)
 
 
+TOTAL = "# total: "
+
+
+def tell_total(counts):
+    """What a program did, by kind: a line that run-campaign.py adds up."""
+    print(TOTAL + told_by(counts), flush=True)
+
+
 def told_by(faults):
     return ", ".join(f"{kind} {count}" for kind, count in sorted(faults.items()) if count)
 
@@ -78,7 +86,7 @@ def main(make, seconds):
         seed += 1
     program = os.path.basename(sys.argv[0])
     faults = {key[1]: count for key, count in tally.items() if isinstance(key, tuple)}
-    print(f"{program}: faults: {told_by(faults)}")
+    tell_total({"schedules": seed - first, "differences": tally["different"], **faults})
     print(
         f"{program}: {tally['passed']} of {seed - first} schedules as recomputed, "
         f"{tally['different']} differences, {tally['broken']} other failures, "

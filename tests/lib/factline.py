@@ -206,9 +206,16 @@ def new_database(make=None, kind="test"):
             make(name)
         template = _templates[make]
     name = new_name(kind)
-    root().run(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
+    copy_database(template, name)
     _databases.append(name)
     return name
+
+
+def copy_database(template, name):
+    """Copies the files, as before version 15 of the server. The new way, which writes each page to
+    the server's log, takes several times as long."""
+    how = "STRATEGY file_copy" if root().number("SHOW server_version_num") >= 150000 else ""
+    root().run(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8' {how}")
 
 
 def drop_database(name):
