@@ -78,6 +78,7 @@ def main(make, seconds):
     make.add_options(parser)
     options = parser.parse_args()
     first = seed = seed_of(options.seed)
+    print(f"# seed {first}", flush=True)
     begin, tally = time.monotonic(), Counter()
     while time.monotonic() - begin < options.seconds and (
         not options.schedules or seed - first < options.schedules
