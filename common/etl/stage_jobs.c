@@ -23,6 +23,7 @@ static void add(struct crew *crew, struct stage *stage, struct source *source, s
     crew->sources[crew->count] = source;
     stage_bind(stage, source, &crew->bounds[crew->count]);
     stage_bind_pages(&crew->bounds[crew->count], first, end);
+    crew->streams[crew->count].lead = stage_new_lead(stage, source);
     crew->count++;
 }
 
@@ -90,12 +91,13 @@ bool stage_read_at_once(struct stage *stage, struct error *err)
     }
     for (size_t i = 0; i < crew.count; i++)
         crew.streams[i].values = crew.bounds[i].values;
-    ok = ok && copy_merge(crew.streams, crew.count, stage->feed->source, stage->db,
-                          stage->feed->stage, NULL, &stage->counts.bytes, err);
+    ok = ok && copy_relay(crew.streams, crew.count, stage->feed->source, stage->db,
+                          stage->feed->stage, &stage->counts.bytes, err);
     for (size_t i = 0; i < crew.count; i++) {
         crew.sources[i]->rows += crew.streams[i].rows;
         if (crew.streams[i].db != crew.sources[i]->db)
             db_close(crew.streams[i].db);
+        copy_close(crew.streams[i].lead);
     }
     free(crew.streams);
     free(crew.bounds);

@@ -16,19 +16,15 @@
 
 void stage_bind(const struct stage *stage, const struct source *source, struct stage_bound *to)
 {
-    snprintf(to->read_number, sizeof to->read_number, "%" PRId64, stage->batch->read_number);
     clock_format(source->since, to->since);
     clock_format(source->until, to->until);
     clock_format(source->clock, to->clock);
     stage_bind_pages(to, 0, STAGE_PAGES_END);
     const struct db_value values[] = {
         {"batch_id", stage->batch->id_text},
-        {"read_number", to->read_number},
-        {"read_time", to->clock},
         {"clock", to->clock},
         {"since", to->since},
         {"until", to->until},
-        {"is_incremental", stage->batch->is_backfill ? "false" : "true"},
         {"source", source->identity},
         {"first_page", to->first_page},
         {"end_page", to->end_page},
@@ -43,31 +39,55 @@ void stage_bind_pages(struct stage_bound *bound, int64_t first, int64_t end)
     snprintf(bound->end_page, sizeof bound->end_page, "%" PRId64, end);
 }
 
+struct copy *stage_new_lead(const struct stage *stage, const struct source *source)
+{
+    struct copy *lead = copy_new_lead(5);
+    copy_int(lead, stage->batch->id);
+    copy_int(lead, stage->batch->read_number);
+    copy_time(lead, source->clock);
+    copy_ordinal(lead);
+    copy_bool(lead, false);
+    return lead;
+}
+
 /* Relays what one of the feed's source statements selects in the snapshot. */
 static bool relay(struct stage *stage, struct source *source, const struct sql *from,
-                  const struct sql *to, int64_t *rows, struct error *err)
+                  const struct sql *to, struct copy *lead, int64_t *rows, struct error *err)
 {
-    int64_t bytes = 0;
     struct stage_bound bound;
     stage_bind(stage, source, &bound);
     *rows = 0;
     if (source->since >= source->until)
         return true;
     progress_set_window(bound.since, bound.until);
-    bool ok =
-        copy_relay(source->db, from, bound.values, stage->db, to, bound.values, rows, &bytes, err);
-    stage->counts.bytes += bytes;
+    struct copy_stream stream = {.db = source->db, .values = bound.values, .lead = lead};
+    bool ok = copy_relay(&stream, 1, from, stage->db, to, &stage->counts.bytes, err);
+    *rows = stream.rows;
     return ok;
+}
+
+static bool relay_rows(struct stage *stage, struct source *source, struct error *err)
+{
+    struct copy *lead = stage_new_lead(stage, source);
+    bool ok =
+        relay(stage, source, stage->feed->source, stage->feed->stage, lead, &source->rows, err);
+    copy_close(lead);
+    return ok;
+}
+
+static bool relay_rejects(struct stage *stage, struct source *source, int64_t *rows,
+                          struct error *err)
+{
+    return relay(stage, source, stage->feed->source_rejects, &sql_etl_rejected_row_relay, NULL,
+                 rows, err);
 }
 
 static bool read_server(struct stage *stage, struct source *source, struct error *err)
 {
     int64_t rejected;
     bool is_read = stage->options->jobs > 1; /* by stage_read_at_once */
-    if ((!is_read &&
-         !relay(stage, source, stage->feed->source, stage->feed->stage, &source->rows, err)) ||
-        !relay(stage, source, stage->feed->source_rejects, &sql_etl_rejected_row_relay, &rejected,
-               err))
+    if ((!is_read && !relay_rows(stage, source, err)) ||
+        !relay_rejects(stage, source, &rejected, err))
         return false;
     stage->counts.read += source->rows + rejected;
     stage->counts.staged += source->rows;
@@ -94,8 +114,7 @@ bool stage_keep_sample(struct stage *stage, struct error *err)
         return reject_write(stage->rejects, stage->db, stage->batch, REJECT_SAMPLE, err);
     for (size_t i = 0; i < stage->sources.count; i++) {
         int64_t rows;
-        if (!relay(stage, &stage->sources.items[i], stage->feed->source_rejects,
-                   &sql_etl_rejected_row_relay, &rows, err))
+        if (!relay_rejects(stage, &stage->sources.items[i], &rows, err))
             return false;
     }
     return db_run(stage->db, &sql_etl_reject_trim, values, NULL, err);

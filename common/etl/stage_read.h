@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "etl/reject.h"
 #include "etl/stage.h"
+#include "io/copy.h"
 
 struct stage_counts {
     int64_t read, staged, rejected, skipped, bytes;
@@ -33,9 +34,9 @@ struct stage {
 
 /* What the feed's source statements are bound to. */
 struct stage_bound {
-    char read_number[24], since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE], clock[CLOCK_TEXT_SIZE];
+    char since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE], clock[CLOCK_TEXT_SIZE];
     char first_page[24], end_page[24];
-    struct db_value values[11];
+    struct db_value values[8];
 };
 void stage_bind(const struct stage *stage, const struct source *source, struct stage_bound *to);
 
@@ -55,6 +56,9 @@ bool stage_read_files(struct stage *stage, struct error *err);
 
 /* Binds a part of the source's table instead of all of it: pages from first on, before end. */
 void stage_bind_pages(struct stage_bound *bound, int64_t first, int64_t end);
+
+/* The columns of staging that no source has, for the relay of one; ends with copy_close. */
+struct copy *stage_new_lead(const struct stage *stage, const struct source *source);
 
 /* Servers: COPY out of each snapshot into staging, then what does not pass the checks into the
  * rejects. */

@@ -12,25 +12,15 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/progress.h"
-#include "base/str.h"
 #include "io/copy_private.h"
 
 #define KEPT_MEMORY ((size_t)1 << 20)         /* a buffer that grew for a long row is given back */
 #define SERVER_EPOCH INT64_C(946684800000000) /* 2000-01-01, where the server counts from */
 #define TYPE_TEXT 25
 
-struct copy {
-    struct db *db;
-    struct str buffer;
-    size_t row_start;
-    size_t list_start; /* of the list being filled: where its length belongs */
-    int32_t list_left; /* elements that it still lacks */
-};
-
 /* ---- the buffer ---- */
 
-static void put_number(char *to, uint64_t number, size_t bytes)
+void copy_put_number(char *to, uint64_t number, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
         to[i] = (char)(unsigned char)(number >> 8 * (bytes - 1 - i));
@@ -39,7 +29,7 @@ static void put_number(char *to, uint64_t number, size_t bytes)
 static void add_number(struct copy *copy, uint64_t number, size_t bytes)
 {
     char text[8];
-    put_number(text, number, bytes);
+    copy_put_number(text, number, bytes);
     str_add(&copy->buffer, text, bytes);
 }
 
@@ -76,6 +66,15 @@ struct copy *copy_open(struct db *db, const struct sql *sql, const struct db_val
     str_add(&copy->buffer, COPY_HEADER, sizeof COPY_HEADER);
     copy->row_start = copy->buffer.length;
     return copy;
+}
+
+struct copy *copy_new_lead(int columns)
+{
+    struct copy *lead = mem_alloc(sizeof *lead);
+    lead->columns = columns;
+    str_init(&lead->buffer);
+    add_number(lead, 0, 2);
+    return lead;
 }
 
 void copy_close(struct copy *copy)
@@ -121,6 +120,12 @@ void copy_int(struct copy *copy, int64_t number)
     add_number(copy, (uint64_t)number, 8);
 }
 
+void copy_ordinal(struct copy *lead)
+{
+    lead->ordinal_start = lead->buffer.length + 4;
+    copy_int(lead, 0);
+}
+
 void copy_float(struct copy *copy, double number)
 {
     uint64_t bits;
@@ -145,8 +150,8 @@ void copy_text(struct copy *copy, const char *text, size_t length)
 {
     add_value(copy, text, length);
     if (copy->list_left > 0 && --copy->list_left == 0)
-        put_number(copy->buffer.text + copy->list_start, copy->buffer.length - copy->list_start - 4,
-                   4);
+        copy_put_number(copy->buffer.text + copy->list_start,
+                        copy->buffer.length - copy->list_start - 4, 4);
 }
 
 void copy_bytes(struct copy *copy, const void *bytes, size_t length)
@@ -175,68 +180,4 @@ void copy_text_list(struct copy *copy, int32_t count)
         add_number(copy, (uint64_t)count, 4);
         add_number(copy, 1, 4); /* the first subscript */
     }
-}
-
-/* ---- the relay ---- */
-
-struct relay {
-    struct db *from, *to;
-    struct str buffer;
-    struct progress progress;
-};
-
-static bool pass_on(struct relay *relay, struct error *err)
-{
-    relay->progress.bytes += (int64_t)relay->buffer.length;
-    if (!db_copy_put(relay->to, relay->buffer.text, relay->buffer.length, err))
-        return false;
-    str_clear(&relay->buffer);
-    progress_tell(&relay->progress);
-    return true;
-}
-
-/* Rows arrive one by one; they go on in chunks, which spares both us and the server work. */
-static bool pass_all(struct relay *relay, struct error *err)
-{
-    const char *bytes;
-    size_t length;
-    do {
-        if (!db_copy_get(relay->from, &bytes, &length, err))
-            return false;
-        bool is_full = relay->buffer.length + length > COPY_CHUNK || length == 0;
-        if (is_full && !pass_on(relay, err))
-            return false;
-        relay->progress.rows++;
-        if (length > COPY_CHUNK) { /* a long row goes past the buffer, which stays small */
-            relay->progress.bytes += (int64_t)length;
-            if (!db_copy_put(relay->to, bytes, length, err))
-                return false;
-        } else {
-            str_add(&relay->buffer, bytes, length);
-        }
-    } while (length > 0);
-    return true;
-}
-
-bool copy_relay(struct db *from, const struct sql *from_sql, const struct db_value *from_values,
-                struct db *to, const struct sql *to_sql, const struct db_value *to_values,
-                int64_t *rows, int64_t *bytes, struct error *err)
-{
-    struct relay relay = {.from = from, .to = to, .progress = progress_begin("copy", to_sql->name)};
-    int64_t sent = 0, taken = 0;
-    str_init(&relay.buffer);
-    bool ok = db_copy_out(from, from_sql, from_values, err) &&
-              db_copy_in(to, to_sql, to_values, err) && pass_all(&relay, err) &&
-              db_copy_out_end(from, &sent, err) && db_copy_in_end(to, &taken, err);
-    str_release(&relay.buffer);
-    if (!ok)
-        return false;
-    if (sent != taken)
-        return error_set(err, STATUS_TEMPORARY,
-                         "the source sent %lld rows for \"%s\", the warehouse took %lld; run the "
-                         "step again",
-                         (long long)sent, to_sql->name, (long long)taken);
-    *rows = taken;
-    *bytes = relay.progress.bytes;
-    return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Rows in COPY's binary format, from values to the connection, in chunks of
- * bounded size; and the relay of a COPY out of one server into another.
+ * bounded size; and the relay of COPYs out of servers into another one.
  *
  *   struct copy *copy = copy_open(db, sql, values, err);
  *   copy_row(copy, columns); copy_int(copy, ...); ...   one call per column, in order
@@ -48,28 +48,28 @@ void copy_text_list(struct copy *copy, int32_t count);
 bool copy_end(struct copy *copy, int64_t *rows, struct error *err);
 
 /*
- * Sends what from_sql gives on *from into to_sql on *to, in constant memory, without looking
- * inside. Both servers' row counts must agree (75 if not). *rows and *bytes get what was moved.
+ * Columns that a relay puts before those of each row; fill them by the calls above and this one.
+ * They end with copy_close.
  */
-bool copy_relay(struct db *from, const struct sql *from_sql, const struct db_value *from_values,
-                struct db *to, const struct sql *to_sql, const struct db_value *to_values,
-                int64_t *rows, int64_t *bytes, struct error *err);
+struct copy *copy_new_lead(int columns);
+void copy_ordinal(struct copy *lead); /* bigint: the row's place in its stream, from 1 on */
 
-/* One of several sessions whose rows are merged into one COPY. */
+/* A session that gives rows to a relay. */
 struct copy_stream {
     struct db *db;
-    const struct db_value *values;
-    int64_t rows; /* what it gave */
+    const struct db_value *values; /* of its statement */
+    struct copy *lead;             /* NULL for none; borrowed */
+    int64_t rows;                  /* what it gave */
 };
 
 /*
- * Sends what from_sql gives on all streams into one to_sql on *to, as the rows come. Binary format:
- * the rows are passed on as they are, each stream's header and end are left out. Each stream's
- * count must be that of its server, and their sum that of *to (75 if not). After a failure nothing
- * runs on the streams, which can only be closed.
+ * Sends what from_sql gives on all streams into one to_sql on *to, as the rows come, in constant
+ * memory. Binary format: the rows are passed on without a look inside, each stream's header and
+ * end are left out. Each stream's count must be that of its server, and their sum that of *to (75
+ * if not). *bytes is raised by what was sent. After a failure nothing runs on the streams, which
+ * can only be closed.
  */
-bool copy_merge(struct copy_stream *streams, size_t count, const struct sql *from_sql,
-                struct db *to, const struct sql *to_sql, const struct db_value *to_values,
-                int64_t *bytes, struct error *err);
+bool copy_relay(struct copy_stream *streams, size_t count, const struct sql *from_sql,
+                struct db *to, const struct sql *to_sql, int64_t *bytes, struct error *err);
 
 #endif

@@ -593,20 +593,14 @@ bool __wrap_copy_end(struct copy *copy, int64_t *rows, struct error *err)
     STRUCK(__real_copy_end(copy, rows, err));
 }
 
-bool __real_copy_relay(struct db *from, const struct sql *from_sql,
-                       const struct db_value *from_values, struct db *to, const struct sql *to_sql,
-                       const struct db_value *to_values, int64_t *rows, int64_t *bytes,
-                       struct error *err);
-bool __wrap_copy_relay(struct db *from, const struct sql *from_sql,
-                       const struct db_value *from_values, struct db *to, const struct sql *to_sql,
-                       const struct db_value *to_values, int64_t *rows, int64_t *bytes,
-                       struct error *err);
-bool __wrap_copy_relay(struct db *from, const struct sql *from_sql,
-                       const struct db_value *from_values, struct db *to, const struct sql *to_sql,
-                       const struct db_value *to_values, int64_t *rows, int64_t *bytes,
-                       struct error *err)
+bool __real_copy_relay(struct copy_stream *streams, size_t count, const struct sql *from_sql,
+                       struct db *to, const struct sql *to_sql, int64_t *bytes, struct error *err);
+bool __wrap_copy_relay(struct copy_stream *streams, size_t count, const struct sql *from_sql,
+                       struct db *to, const struct sql *to_sql, int64_t *bytes, struct error *err);
+bool __wrap_copy_relay(struct copy_stream *streams, size_t count, const struct sql *from_sql,
+                       struct db *to, const struct sql *to_sql, int64_t *bytes, struct error *err)
 {
-    STRUCK(__real_copy_relay(from, from_sql, from_values, to, to_sql, to_values, rows, bytes, err));
+    STRUCK(__real_copy_relay(streams, count, from_sql, to, to_sql, bytes, err));
 }
 
 struct reject_spool *__real_reject_open(struct error *err);

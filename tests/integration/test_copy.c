@@ -236,7 +236,7 @@ static void settings_on_a_lost_session_are_temporary(void **state)
 static void a_relay_moves_every_byte(void **state)
 {
     (void)state;
-    int64_t rows = 0, bytes = 0;
+    int64_t bytes = 0;
     run(db, "CREATE TABLE " ALL_TYPES);
     run(db, "INSERT INTO io_test.t (id, is_it, at, word, raw, doc, list)"
             " SELECT g, g % 2 = 0, pg_catalog.to_timestamp(g), pg_catalog.repeat('w', g % 300),"
@@ -248,12 +248,12 @@ static void a_relay_moves_every_byte(void **state)
     run(db, "CREATE TABLE io_test.copied (LIKE io_test.t)");
     struct db *source = open_source();
     assert_done(db_begin_snapshot(source, &err) && db_begin(db, &err));
-    assert_done(copy_relay(source, COPY(FROM_ALL_TYPES), NULL, db,
-                           COPY("COPY io_test.copied FROM STDIN (FORMAT binary)"), NULL, &rows,
-                           &bytes, &err));
+    struct copy_stream stream = {.db = source};
+    assert_done(copy_relay(&stream, 1, COPY(FROM_ALL_TYPES), db,
+                           COPY("COPY io_test.copied FROM STDIN (FORMAT binary)"), &bytes, &err));
     assert_done(db_commit(db, &err));
     db_close(source);
-    assert_int_equal(rows, 20002);
+    assert_int_equal(stream.rows, 20002);
     assert_in_range(bytes, 4000000, 8000000);
     assert_string_equal(ask(db, "SELECT pg_catalog.count(*) AS value FROM"
                                 " (TABLE io_test.t EXCEPT ALL TABLE io_test.copied) AS lost"),
@@ -262,9 +262,9 @@ static void a_relay_moves_every_byte(void **state)
 
 static bool relay(struct db *source, const char *from, const char *to)
 {
-    int64_t rows, bytes;
-    bool ok = copy_relay(source, COPY(from), NULL, db, COPY(to), NULL, &rows, &bytes, &err);
-    db_rollback(source);
+    int64_t bytes = 0;
+    struct copy_stream stream = {.db = source};
+    bool ok = copy_relay(&stream, 1, COPY(from), db, COPY(to), &bytes, &err);
     db_rollback(db);
     return ok;
 }
@@ -282,6 +282,8 @@ static void a_relay_that_fails_on_either_side_tells_which(void **state)
                        table),
                  STATUS_DATA);
     assert_ptr_equal(strstr(err.message, "source refused"), err.message);
+    db_close(source);
+    source = open_source();
     assert_done(db_begin_snapshot(source, &err) && db_begin(db, &err));
     assert_fails(relay(source,
                        "COPY (SELECT pg_catalog.generate_series(1::bigint, 100000000))"
@@ -290,7 +292,6 @@ static void a_relay_that_fails_on_either_side_tells_which(void **state)
                  STATUS_BUG);
     assert_string_equal(err.sqlstate, "23514");
     assert_string_equal(ask(db, "SELECT pg_catalog.count(*) AS value FROM io_test.t"), "0");
-    assert_string_equal(ask(source, "SELECT 1 AS value"), "1");
     db_close(source);
 }
 
@@ -312,17 +313,17 @@ static void rows_that_one_server_drops_fail_the_relay(void **state)
 
 static int relay_until_stopped(void)
 {
-    int64_t rows, bytes;
+    int64_t bytes = 0;
     interrupt_install();
     struct db *from = db_open_source(source_spec(), &err);
     struct db *to = db_open(&err);
+    struct copy_stream stream = {.db = from};
     bool ok = from && to && db_set_label(from, "relaying", 1, &err) &&
               db_set_label(to, "relaying", 1, &err) && db_begin(to, &err) &&
-              copy_relay(from,
+              copy_relay(&stream, 1,
                          COPY("COPY (SELECT pg_catalog.generate_series(1::bigint,"
                               " 100000000000)) TO STDOUT (FORMAT binary)"),
-                         NULL, to, COPY("COPY io_test.t (id) FROM STDIN (FORMAT binary)"), NULL,
-                         &rows, &bytes, &err);
+                         to, COPY("COPY io_test.t (id) FROM STDIN (FORMAT binary)"), &bytes, &err);
     db_close(from);
     db_close(to);
     return !ok && err.status == STATUS_INTERRUPTED ? 0 : 1;

@@ -272,10 +272,10 @@ static void the_server_of_a_source_gives_what_staging_takes(void **state)
         for (const struct feed *const *feed = (*pipeline)->feeds; *feed; feed++) {
             if (!(*feed)->source)
                 continue;
-            char text[512];
+            char text[512]; /* of the columns behind those of the relay's lead */
             snprintf(text, sizeof text,
                      "SELECT string_agg(format_type(atttypid, NULL), ', ' ORDER BY attnum)"
-                     " FROM pg_attribute WHERE attrelid = to_regclass('staging.%s') AND attnum > 0",
+                     " FROM pg_attribute WHERE attrelid = to_regclass('staging.%s') AND attnum > 5",
                      (*feed)->name);
             if (!(*feed)->source_rejects) {
                 assert_same_types(describe_query(session, (*feed)->source), "text");

@@ -22,7 +22,7 @@ from harness import (
 )  # noqa: E402
 from source import SourceDatabase  # noqa: E402
 
-COLUMNS = "form_id, domain, user_id, received_on, state, line_no, is_tombstone"
+COLUMNS = "form_id, domain, user_id, received_on, state, is_tombstone"
 
 
 def source_of_forms(count, prefix="f"):

@@ -16,10 +16,8 @@ static struct {
     struct str taken;
     size_t puts;      /* calls that were made */
     size_t fail_from; /* the put that fails first, 0 for none */
-    bool fail_in, fail_out, fail_in_end, fail_out_end, fail_get;
+    bool fail_in, fail_out, fail_in_end, fail_out_end;
     int64_t sent, counted; /* rows, as the two servers count */
-    size_t row_length, rows_left;
-    char *row;
 } wire;
 
 bool __wrap_db_copy_in(struct db *db, const struct sql *sql, const struct db_value *values,
@@ -28,7 +26,6 @@ bool __wrap_db_copy_put(struct db *db, const void *bytes, size_t length, struct 
 bool __wrap_db_copy_in_end(struct db *db, int64_t *rows, struct error *err);
 bool __wrap_db_copy_out(struct db *db, const struct sql *sql, const struct db_value *values,
                         struct error *err);
-bool __wrap_db_copy_get(struct db *db, const char **bytes, size_t *length, struct error *err);
 bool __wrap_db_copy_out_end(struct db *db, int64_t *rows, struct error *err);
 
 bool __wrap_db_copy_in(struct db *db, const struct sql *sql, const struct db_value *values,
@@ -62,15 +59,6 @@ bool __wrap_db_copy_out(struct db *db, const struct sql *sql, const struct db_va
     return !wire.fail_out || error_set(err, STATUS_CONFIG, "out");
 }
 
-bool __wrap_db_copy_get(struct db *db, const char **bytes, size_t *length, struct error *err)
-{
-    (void)db;
-    *bytes = wire.row;
-    *length = wire.rows_left > 0 ? wire.row_length : 0;
-    wire.rows_left -= wire.rows_left > 0;
-    return !wire.fail_get || error_set(err, STATUS_TEMPORARY, "get");
-}
-
 bool __wrap_db_copy_out_end(struct db *db, int64_t *rows, struct error *err)
 {
     (void)db;
@@ -90,7 +78,6 @@ static inline int tear_down(void **state)
 {
     (void)state;
     str_release(&wire.taken);
-    free(wire.row);
     return 0;
 }
 

@@ -1,8 +1,5 @@
 -- Read the locations that changed in the window, or whose type did.
 -- on source
--- setting batch_id bigint
--- setting read_number bigint
--- setting read_time timestamptz
 -- setting since timestamptz
 -- setting until timestamptz
 --
@@ -11,16 +8,11 @@
 -- location_source_rejects sends.
 COPY (
     WITH run AS MATERIALIZED (
-        SELECT current_setting('factline.batch_id')::bigint AS batch_id,
-               current_setting('factline.read_number')::bigint AS read_number,
-               current_setting('factline.read_time')::timestamptz AS read_time,
-               current_setting('factline.since')::timestamptz AS since,
+        SELECT current_setting('factline.since')::timestamptz AS since,
                current_setting('factline.until')::timestamptz AS until
     )
-    SELECT (SELECT run.batch_id FROM run), (SELECT run.read_number FROM run),
-           (SELECT run.read_time FROM run), place.id, false, place.location_id, place.domain,
-           place.name, place.site_code, place.location_type_id, place.external_id,
-           place.supply_point_id, place.user_id, place.id, place.parent_id,
+    SELECT place.location_id, place.domain, place.name, place.site_code, place.location_type_id,
+           place.external_id, place.supply_point_id, place.user_id, place.id, place.parent_id,
            place.last_modified, place.created_at, place.is_archived, place.latitude,
            place.longitude, type.name, type.code, type.last_modified
       FROM (SELECT NULL::text AS user_id) AS lacking
