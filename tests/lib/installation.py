@@ -3,9 +3,8 @@
 revisions. Every change is made at the source and in the model alike, at random.
 """
 
-import datetime
-
 import documents as shape
+from factline import time_of
 from source import NAMES, SourceDatabase, literal
 
 USERS = ["ann", "bob", "cid", "dee", "eve", "Zoe"]
@@ -57,10 +56,8 @@ class Installation:
         self.count += 1
         return self.count
 
-    @staticmethod
-    def now():
-        """The clock of this machine, where the servers are: nobody is asked for it."""
-        return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    def now(self):
+        return time_of(self.main.now())
 
     def past(self):
         return (
