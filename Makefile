@@ -306,12 +306,9 @@ check-coverage: tests-coverage
 	    $(call server_tests,coverage)
 	@ci/check-coverage.sh
 
-# $1 is the variant: each program of random faults for its share of SECONDS.
-campaign = @failed=; for program in $(ROBUSTNESS); do \
-    FACTLINE_VARIANT=$1 FACTLINE_BIN=$(CURDIR)/$(bin_$1) $(SCRATCH) python3 $$program \
-        --seed $(SEED) --seconds $$(($(SECONDS) / $(words $(ROBUSTNESS)))) || \
-        failed="$$failed $$program"; \
-    done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+# $1 is the variant.
+campaign = @FACTLINE_VARIANT=$1 FACTLINE_BIN=$(CURDIR)/$(bin_$1) python3 tests/lib/run-campaign.py \
+    --seed $(SEED) --seconds $(SECONDS) $(ROBUSTNESS)
 SECONDS ?= 3600
 SEED ?= random
 

@@ -25,6 +25,14 @@ def seed_of(text):
     return random.SystemRandom().randrange(10**6) if text == "random" else int(text or 1)
 
 
+TOTAL = "# total: "
+
+
+def tell_total(counts):
+    """What a program did, by kind: a line that run-campaign.py adds up."""
+    print(TOTAL + told_by(counts), flush=True)
+
+
 def told_by(faults):
     return ", ".join(f"{kind} {count}" for kind, count in sorted(faults.items()) if count)
 
@@ -70,6 +78,7 @@ def main(make, seconds):
     make.add_options(parser)
     options = parser.parse_args()
     first = seed = seed_of(options.seed)
+    print(f"# seed {first}", flush=True)
     begin, tally = time.monotonic(), Counter()
     while time.monotonic() - begin < options.seconds and (
         not options.schedules or seed - first < options.schedules
@@ -78,7 +87,7 @@ def main(make, seconds):
         seed += 1
     program = os.path.basename(sys.argv[0])
     faults = {key[1]: count for key, count in tally.items() if isinstance(key, tuple)}
-    print(f"{program}: faults: {told_by(faults)}")
+    tell_total({"schedules": seed - first, "differences": tally["different"], **faults})
     print(
         f"{program}: {tally['passed']} of {seed - first} schedules as recomputed, "
         f"{tally['different']} differences, {tally['broken']} other failures, "

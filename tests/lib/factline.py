@@ -209,9 +209,17 @@ def new_database(make=None, kind="test", host=None):
             make(*filter(None, (name, host)))
         template = _templates[make, host]
     name = new_name(kind)
-    root(host).run(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
+    copy_database(template, name, host)
     _databases.append((name, host))
     return name
+
+
+def copy_database(template, name, host=None):
+    """Copies the files, as before version 15 of the server. The new way, which writes each page to
+    the server's log, takes several times as long."""
+    version = root(host).number("SHOW server_version_num")
+    how = "STRATEGY file_copy" if version >= 150000 else ""
+    root(host).run(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8' {how}")
 
 
 def drop_database(name, host=None):

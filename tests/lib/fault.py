@@ -338,7 +338,7 @@ class Step:
     def fresh(self):
         """A copy of the database that the step begins with."""
         name = factline.new_name("fault")
-        factline.root().run(f"CREATE DATABASE {name} TEMPLATE {self.base}")
+        factline.copy_database(self.base, name)
         try:
             yield name
         finally:

@@ -64,8 +64,9 @@ class Schedule(Accidents):
         return f"{len(self.loads)} loads, {len(self.reads)} batches, {self.rows} rows"
 
     def time(self):
+        """With the fraction that the time of a list has, so that their texts compare."""
         day, hour = self.chance.randint(1, 20), self.chance.randint(0, 23)
-        return f"2026-03-{day:02d}T{hour:02d}:00:00Z"
+        return f"2026-03-{day:02d}T{hour:02d}:00:00.000000Z"
 
     # ---- records ----
 

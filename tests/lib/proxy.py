@@ -109,6 +109,7 @@ class Gate:
         self.process, self.has_process = None, threading.Event()
         self.lock = threading.Lock()
         self.connections, self.threads = [], []
+        self.acceptor = threading.Thread(target=self._accept, daemon=True)
         self.own_folder = None if folder else tempfile.mkdtemp(prefix="factline-gate-")
         self.folder = folder or self.own_folder
         self.path = os.path.join(self.folder, ".s.PGSQL.5432")
@@ -118,11 +119,12 @@ class Gate:
         self.environment = {"PGHOST": self.folder, "PGPORT": "5432"}
 
     def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.acceptor.start()
         return self
 
     def __exit__(self, *_):
         self.listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+        self.acceptor.join(20)  # it may be starting the threads of a task that is gone
         self.listener.close()
         for connection in self.connections:
             connection.close()

@@ -156,13 +156,19 @@ run_one()
     failed=$(grep -ac '^not ok ' "$log")
     if [ "$status" = 0 ] && [ "$failed" = 0 ]; then
         [ "$passed" -gt 0 ] || passed=1
-        echo "ok $name (${took}s)"
+        printf '%s\n' "$(echo "ok $name (${took}s)" && random_part "$log")"
     else
         [ "$failed" -gt 0 ] || failed=1
         report_failure "$name" "$status" "$seconds" "$log"
     fi
     echo "$passed $failed" >"$work/$number"
     rm -rf "$work/$number.tmp"
+}
+
+# The seeds of random tests, and how often they did what.
+random_part()
+{
+    sed -nE 's/^# ((seed|total:) .*)/    | \1/p' "$1"
 }
 
 report_failure()

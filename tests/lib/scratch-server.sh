@@ -12,9 +12,10 @@
 #   scratch-server.sh env DIR          prints "export PGHOST=... ..." of the running server, to eval
 #
 # COMMAND sees PGHOST, PGPORT, PGUSER, PGDATABASE and FACTLINE_SCRATCH=1, by which the tests know
-# that they may do what they like. PostgreSQL refuses to run as root: root's servers belong to the
-# user postgres, or nobody. Where that user cannot reach DIR, the data is in /var/tmp, and
-# DIR.location holds the path.
+# that they may do what they like. The data of `run` is in FACTLINE_SCRATCH_FOLDER, or in /tmp; in
+# memory databases are made several times as fast. PostgreSQL refuses to run as root: root's servers
+# belong to the user postgres, or nobody. Where that user cannot reach DIR, the data is in /var/tmp,
+# and DIR.location holds the path.
 set -euo pipefail
 
 fail()
@@ -116,7 +117,7 @@ stop_cluster()
 run_command()
 {
     local location child watcher status=0
-    location=$(mktemp -d /tmp/factline.XXXXXX)
+    location=$(mktemp -d "${FACTLINE_SCRATCH_FOLDER:-/tmp}/factline.XXXXXX")
     chmod 700 "$location"
     [ "$(id -u)" != 0 ] || chown "$owner" "$location"
     child=
@@ -131,6 +132,7 @@ run_command()
     [ "$status" = 0 ] || exit "$status"
 
     export PGHOST=$location PGPORT=5432 PGUSER=postgres PGDATABASE=postgres FACTLINE_SCRATCH=1
+    export PATH="$bin:$PATH" # its own psql, before a script of the distribution's that looks for it
     set -m # a group of its own, so that a signal reaches all of it, and INT is not ignored
     "$@" <&0 &
     child=$!

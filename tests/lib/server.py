@@ -25,27 +25,21 @@ def own():
     os.execv(SCRIPT, [SCRIPT, "run", "sh", "-c", begin, "sh", sys.executable, *sys.argv])
 
 
+def lock_file():
+    """What the server's first process removes as the last thing that it does."""
+    return os.path.join(os.environ["PGHOST"], "data", "postmaster.pid")
+
+
 def postmaster():
     """The process id of the server's first process."""
-    with open(
-        os.path.join(os.environ["PGHOST"], "data", "postmaster.pid"), encoding="utf-8"
-    ) as file:
+    with open(lock_file(), encoding="utf-8") as file:
         return int(file.readline())
-
-
-def is_there(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def stop_immediately():
     """Every process of the server ends where it stands, as in a crash; nothing is written out."""
-    pid = postmaster()
-    os.kill(pid, signal.SIGQUIT)
-    wait_until(lambda: not is_there(pid), "the server to stop", 60)
+    os.kill(postmaster(), signal.SIGQUIT)
+    wait_until(lambda: not os.path.exists(lock_file()), "the server to stop", 60)
 
 
 def start():

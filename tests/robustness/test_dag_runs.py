@@ -20,7 +20,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import factline  # noqa: E402
 import launcher  # noqa: E402
-from campaign import seed_of  # noqa: E402
+from campaign import seed_of, tell_total  # noqa: E402
 from factline import Warehouse, backends  # noqa: E402
 from harness import check, equal, fail, wait_until  # noqa: E402
 from launcher import context  # noqa: E402
@@ -76,7 +76,7 @@ class Runs:
         if guest.process.poll() is not None:
             return
         way = self.rng.choice(
-            ["TERM", "TERM, pipe closed", "KILL", "pipe closed", "TERM twice", "INT"]
+            ["TERM", "TERM and pipe closed", "KILL", "pipe closed", "TERM twice", "INT"]
         )
         if way == "KILL":
             guest.signal(signal.SIGKILL)
@@ -224,10 +224,12 @@ def main():
     finally:
         launcher.end_all()
         factline.drop_what_the_test_made()
+    ended = {f"DAG tasks ended: {way}": count for way, count in runs.ways.items()}
+    tell_total({"DAG runs": 4 * runs.runs, **ended})
     ways = ", ".join(f"{count} {way}" for way, count in sorted(runs.ways.items()))
     print(
         f"ok seed {seed}: {runs.kills} kills ({ways}) in {runs.runs} runs of four DAGs, "
-            f"{runs.tries} tries, "
+        f"{runs.tries} tries, "
         f"{runs.forms} forms: no drift ({time.monotonic() - begin:.0f} s)"
     )
 

@@ -23,15 +23,17 @@ from collections import Counter
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import documents as doc  # noqa: E402
 import proxy  # noqa: E402
-from campaign import seed_of, told_by  # noqa: E402
+from campaign import seed_of, tell_total, told_by  # noqa: E402
 from factline import Warehouse, backends  # noqa: E402
 from fault import STEPS, Step  # noqa: E402
-from harness import Failure, check, equal, for_each, main, option, test, wait_until  # noqa: E402
+from harness import Failure, after_all, check, equal, for_each, main, option, test  # noqa: E402
+from harness import wait_until  # noqa: E402
 from proxy import Gate  # noqa: E402
 
 SEED = seed_of(option("--seed"))
 SECONDS = float(option("--seconds") or 90)
 HARMS = {"cut": proxy.cut, "killed": proxy.kill, "session ended": proxy.terminate}
+TOTAL = Counter()
 
 
 @for_each(STEPS)
@@ -51,6 +53,7 @@ def a_step_that_is_broken_at_any_message_is_done_by_the_next_run(name):
             if time.monotonic() > deadline:
                 break
             break_once(step, *case, done)
+    TOTAL.update({f"steps at a message: {what}": count for what, count in done.items()})
     print(f"# {sum(done.values())} of {len(cases)}, {len(numbers)} messages: {told_by(done)}")
 
 
@@ -84,6 +87,11 @@ def a_cut_inside_a_long_copy_leaves_nothing_visible():
         equal(warehouse.sql.number("SELECT count(*) FROM staging.form"), 0, "staged rows")
     equal(warehouse.run(*command)["rows_staged"], 5000, "rows_staged")
     equal(warehouse.sql.number("SELECT count(*) FROM staging.form"), 5000, "staged rows")
+
+
+@after_all
+def tell():
+    tell_total(TOTAL)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # time-limit: 600
+# shares: 4
 """The property for Open edX: after any order of loads, transforms, derived runs, repetitions and
 accidents, enrollment data and daily metrics equal a recompute, by other means, of all records that
 completed batches staged.

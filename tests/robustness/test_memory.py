@@ -21,14 +21,15 @@ from collections import Counter
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import factline  # noqa: E402
-from campaign import seed_of, told_by  # noqa: E402
+from campaign import seed_of, tell_total, told_by  # noqa: E402
 from factline import backends  # noqa: E402
 from fault import STEPS, Step  # noqa: E402
-from harness import Failure, check, for_each, main, option, wait_until  # noqa: E402
+from harness import Failure, after_all, check, for_each, main, option, wait_until  # noqa: E402
 
 SEED = seed_of(option("--seed"))
 SECONDS = float(option("--seconds") or 60)
 TRIES = 10  # of a step before its retry
+TOTAL = Counter()
 # A sanitizer brings an allocator of its own, which cannot be replaced; the release is what is run.
 factline.BIN = os.path.join(factline.TREE, "build", "bin")
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing_malloc.c")
@@ -78,6 +79,7 @@ def refuse(step, cases, done):
                 refusing = {"FAILING_REQUEST": number, "FAILING_ON": goes_on}
                 run = step.run(database, env={"LD_PRELOAD": LIBRARY, **refusing})
                 done[f"status {run.status}"] += 1
+                TOTAL["steps without memory"] += 1
                 if run.status != 127:  # the loader itself had none
                     run.ended(0, 69, 74, 75)
                 if run.status == 0:
@@ -86,6 +88,11 @@ def refuse(step, cases, done):
             step.retry(database)
     except Failure as problem:
         raise Failure(f"seed {SEED}, refused {', '.join(tried)}: {problem}") from problem
+
+
+@after_all
+def tell():
+    tell_total(TOTAL)
 
 
 if __name__ == "__main__":

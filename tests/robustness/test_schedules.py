@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # time-limit: 600
+# shares: 4
 """The property: after any schedule of loads, transforms, derived runs, kills and retries, the
 warehouse equals a recompute from all records that completed batches staged.
 

@@ -15,22 +15,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import documents as doc  # noqa: E402
 import factline  # noqa: E402
 import proxy  # noqa: E402
 import server  # noqa: E402
-from campaign import seed_of  # noqa: E402
+from campaign import seed_of, tell_total  # noqa: E402
 from factline import Warehouse  # noqa: E402
 from fault import STEPS, Step  # noqa: E402
-from harness import Failure, contains, equal, for_each, main, option, test  # noqa: E402
+from harness import Failure, after_all, contains, equal, for_each, main, option  # noqa: E402
+from harness import test  # noqa: E402
 from proxy import Gate  # noqa: E402
 
 if __name__ == "__main__":
     server.own()  # before the options are taken out of the command line, which it hands on
 SEED = seed_of(option("--seed"))
 SECONDS = float(option("--seconds") or 60)
+TOTAL = Counter()
 
 
 def stop(gate, connection):
@@ -57,6 +60,7 @@ def a_server_that_crashes_under_a_step_loses_and_doubles_nothing(name):
         except Failure as problem:
             raise Failure(f"seed {SEED}, message {number}, {when}: {problem}") from problem
         crashes += 1
+        TOTAL["steps under a server crash"] += 1
     print(f"# {crashes} crashes of {len(cases)}")
 
 
@@ -143,6 +147,7 @@ def can_mount():
 def refused_for_room(run):
     run.ended(75)
     contains(run.error, "SQLSTATE 53100", "the reason")
+    TOTAL["steps without room"] += 1
 
 
 def fill_and_make_room(make):
@@ -177,6 +182,11 @@ def a_full_tablespace_fails_a_step_and_a_larger_one_takes_it():
         fill_and_make_room(small_file_system)
     else:
         print("# no file system can be mounted here; the limit to files stands for it")
+
+
+@after_all
+def tell():
+    tell_total(TOTAL)
 
 
 if __name__ == "__main__":
