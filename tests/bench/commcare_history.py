@@ -12,7 +12,7 @@ import random
 import statistics
 import sys
 
-from measure import drop, head, show, show_memory, sql, task
+from measure import drop, head, settle, show, show_memory, sql, task
 from factline import Warehouse
 
 MONTHS = 60
@@ -118,7 +118,7 @@ def day(warehouse, number, count, known, times):
         "app-status-from-fact": ("app-status-from-fact", "form"),
     }
     for name, command in steps.items():
-        sql(warehouse, "CHECKPOINT")
+        settle(warehouse)
         times.setdefault((name, count), []).append(task(warehouse, *command, "--run-key", key))
 
 

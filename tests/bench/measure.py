@@ -10,7 +10,7 @@ import time
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TREE, "tests", "lib"))
-from factline import BIN, Warehouse, drop_database, environment, root  # noqa: E402
+from factline import BIN, Warehouse, copy_database, drop_database, environment  # noqa: E402
 
 _peaks = {}
 
@@ -61,16 +61,18 @@ def sql(warehouse, text):
     return time.monotonic() - begin
 
 
+def settle(warehouse):
+    """What was written so far is on disk before the next is measured, which would wait for it."""
+    sql(warehouse, "CHECKPOINT")
+    os.sync()
+
+
 def copy_of(template):
     """A warehouse with all that template holds."""
     copy = Warehouse(migrated=False)
     template.sql.close()
     drop_database(copy.name)
-    by_files = root().number("SHOW server_version_num") >= 150000
-    root().run(
-        f"CREATE DATABASE {copy.name} TEMPLATE {template.name}"
-        + (" STRATEGY file_copy" if by_files else "")
-    )
+    copy_database(template.name, copy.name)
     return copy
 
 
