@@ -42,18 +42,8 @@ static bool find_batch(struct db *db, const struct feed *feed, const char *id, s
            error_set(err, STATUS_DATA, "this run key has no batch yet; run load-staging first");
 }
 
-/* Whether the rows are there that load-staging counted. */
-static bool check_counted(const struct batch *batch, int64_t counted, struct error *err)
-{
-    if (counted == batch->rows_staged)
-        return true;
-    return error_set(err, STATUS_DATA,
-                     "batch \"%s\" has %" PRId64 " staged rows, %" PRId64
-                     " were recorded; run load-staging again",
-                     batch->id_text, counted, batch->rows_staged);
-}
-
-/* In the data transaction, which keeps off who would empty the table from here on. */
+/* Whether the rows are there that load-staging counted. In the data transaction, which keeps off
+ * who would empty the table from here on. */
 static bool check_staging(struct db *db, const struct batch *batch, struct error *err)
 {
     const struct db_value values[] = {{"feed", batch->workflow}, {"batch_id", batch->id_text}, {0}};
@@ -62,7 +52,11 @@ static bool check_staging(struct db *db, const struct batch *batch, struct error
         return false;
     int64_t counted = db_rows_int(rows, 0, "rows");
     db_rows_free(rows);
-    return check_counted(batch, counted, err);
+    return counted == batch->rows_staged ||
+           error_set(err, STATUS_DATA,
+                     "batch \"%s\" has %" PRId64 " staged rows, %" PRId64
+                     " were recorded; run load-staging again",
+                     batch->id_text, counted, batch->rows_staged);
 }
 
 static bool ask_pending(struct db *db, const struct batch *batch, bool *pending, struct error *err)
@@ -81,8 +75,6 @@ static bool ask_pending(struct db *db, const struct batch *batch, bool *pending,
 static bool check_balance(const struct result *counts, const struct batch *batch, struct error *err)
 {
     int64_t sum = 0;
-    if (!check_counted(batch, result_get_int(counts, "rows_staged"), err))
-        return false;
     for (size_t i = 1; i < 6; i++)
         sum += result_get_int(counts, count_names[i]);
     if (sum == batch->rows_staged)
