@@ -11,7 +11,6 @@
 #include "etl/pipeline.h"
 #include "etl/value.h"
 
-#define FIXED_COLUMNS 5                                      /* batch_id to is_tombstone */
 #define PARTITIONS_FROM (INT64_C(1104537600) * CLOCK_SECOND) /* 2005-01-01 */
 
 /* Cuts "a|b" into paths; returns how many. */
@@ -261,7 +260,7 @@ static bool put_fixed(const struct field_reader *reader, const struct field_batc
                       int64_t version, int64_t line_no, bool is_tombstone, struct copy *copy,
                       struct error *err)
 {
-    if (!copy_row(copy, FIXED_COLUMNS + reader->column_count, err))
+    if (!copy_row(copy, FIELD_FIXED_COLUMNS + reader->column_count, err))
         return false;
     copy_int(copy, batch->batch_id);
     copy_int(copy, batch->read_number);

@@ -90,6 +90,10 @@ struct field_reject {
     bool is_table;      /* the line is a table's record */
 };
 
+/* The first columns of every table of staging, which no source has: batch_id, read_number,
+ * version_time, line_no, is_tombstone. */
+#define FIELD_FIXED_COLUMNS 5
+
 /* What a batch fixes for all of its records. */
 struct field_batch {
     int64_t batch_id;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
+#include "etl/field.h"
 #include "etl/stage_jobs.h"
 #include "etl/step.h"
 #include "etl_sql.h"
@@ -41,7 +42,7 @@ void stage_bind_pages(struct stage_bound *bound, int64_t first, int64_t end)
 
 struct copy *stage_new_lead(const struct stage *stage, const struct source *source)
 {
-    struct copy *lead = copy_new_lead(5);
+    struct copy *lead = copy_new_lead(FIELD_FIXED_COLUMNS);
     copy_int(lead, stage->batch->id);
     copy_int(lead, stage->batch->read_number);
     copy_time(lead, source->clock);

@@ -325,7 +325,7 @@ def a_batch_is_judged_alike_by_probes_and_along_all_keys(warehouse):
         kinds = (
             {"version_time": DAY % time, "state": time},  # changed
             {"version_time": DAY % time, "received_on": DAY % time},  # moved
-            {"version_time": DAY % time},  # unchanged, since the second is
+            {"version_time": DAY % time},  # unchanged
         )
         records = [form("f%d" % n, **kinds[n % 3]) for n in range(count - 5)]
         records += [form("f999", version_time="2026-02-01T00:00:00Z", state=2)]  # older

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* link: -Wl,--wrap=db_copy_in,--wrap=db_copy_put,--wrap=db_copy_in_end */
-/* link: -Wl,--wrap=db_copy_out,--wrap=db_copy_get,--wrap=db_copy_out_end */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
