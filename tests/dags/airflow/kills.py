@@ -181,6 +181,7 @@ def seen(seconds, state):
 def a_running_task_that_is_marked_failed():
     waiting = Waiting()
     took = waiting.end_by(lambda: world().mark_failed(waiting.dag, waiting.run, "transform_form"))
+    world().wait_for_end(waiting.dag, waiting.run)
     waiting.clear()
     state = waiting.finish()
     note("marked failed, then cleared", "gone in 10 s; success", seen(took, state))
@@ -248,6 +249,7 @@ def any_task_that_is_cleared_and_run_again():
     for task in ("transform_form", "load_form"):
         before = world().xcoms("case_form", run)
         tries = world().tasks("case_form", run)[task][1]
+        world().wait_for_end("case_form", run)
         world().clear("case_form", run, day(number), task)
         wait_until(
             lambda: world().tasks("case_form", run)[task] == ("success", tries + 1),

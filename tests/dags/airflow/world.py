@@ -384,6 +384,17 @@ class Airflow:
                 "PATCH", f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}", {"new_state": "failed"}
             )
 
+    def wait_for_end(self, dag, run):
+        """Until the DAG run is over. A task that is cleared while the scheduler is about to end
+        its run is lost: clearing sees a run that goes on and leaves its state alone, the
+        scheduler then writes that it failed or succeeded, and nobody starts the task."""
+        wait_until(
+            lambda: self.ask(f"""SELECT FROM dag_run WHERE dag_id = '{dag}' AND run_id = '{run}'
+                                    AND state IN ('success', 'failed')"""),
+            f"{run} of {dag} to end",
+            90,
+        )
+
     def clear(self, dag, run, day, task):
         if self.version == "2":
             self.airflow("tasks", "clear", "-y", "-t", f"^{task}$", "-s", day, "-e", day, dag)
