@@ -58,16 +58,19 @@ WITH touched AS MATERIALIZED (
            bool_or(form.form_id IS NOT NULL) OVER (PARTITION BY examined.user_dim_id) AS has_form
       FROM examined
       LEFT JOIN LATERAL (
-               SELECT fact.form_id, fact.received_on, fact.build_dim_id, fact.app_version,
-                      fact.commcare_version, NULLIF(fact.domain, '') AS domain
-                 FROM warehouse.form_fact AS fact
-                WHERE examined.is_named
-                  AND fact.user_dim_id = examined.user_dim_id
-                  AND fact.app_dim_id = examined.app_dim_id
-                  AND fact.state = 1
-                  AND fact.deleted_on IS NULL
-                ORDER BY fact.received_on DESC, fact.form_id DESC
-                LIMIT 1) AS form
+               SELECT newest.*
+                 FROM (SELECT fact.form_id, fact.received_on, fact.build_dim_id,
+                              fact.app_version, fact.commcare_version,
+                              NULLIF(fact.domain, '') AS domain
+                         FROM warehouse.form_fact AS fact
+                        WHERE fact.user_dim_id = examined.user_dim_id
+                          AND fact.app_dim_id = examined.app_dim_id
+                          AND fact.state = 1
+                          AND fact.deleted_on IS NULL
+                        ORDER BY fact.received_on DESC, fact.form_id DESC
+                        LIMIT 1) AS newest
+                WHERE examined.is_named -- asked once, outside of the months
+               OFFSET 0) AS form
         ON true
       LEFT JOIN LATERAL (
                SELECT fact.sync_date, NULLIF(fact.domain, '') AS domain
