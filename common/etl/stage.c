@@ -140,8 +140,7 @@ static bool fill_staging(struct stage *stage, struct error *err)
     if (may_reconcile && !stage_reconcile(stage, err))
         return false;
     if (counts->read != counts->staged + counts->rejected)
-        BUG("records read, staged and rejected do not balance"); /* uncovered: they are counted so
-                                                                  */
+        BUG("records read, staged and rejected do not balance"); /* uncovered: so counted */
 
     snprintf(read, sizeof read, "%" PRId64, counts->read);
     snprintf(staged, sizeof staged, "%" PRId64, counts->staged);
