@@ -9,6 +9,11 @@
  *   -- on source                      (it runs on a source, not on the warehouse)
  *   SELECT ...;
  *
+ * Or, where another statement of the folder says the same with another word:
+ *
+ *   -- What the statement means to the business (first line).
+ *   -- as application_gone.sql, with user for application
+ *
  * COPY takes no parameters: a COPY statement declares "-- setting NAME TYPE"
  * and reads current_setting('factline.NAME'); io/db binds the values by
  * set_config for the transaction. NULL arrives there as ''.

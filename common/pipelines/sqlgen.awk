@@ -10,6 +10,11 @@
 #   awk -v mode=pipelines -v out=GEN -f sqlgen.awk NAME ...
 #       writes GEN/pipeline_list.c and .h, the registry of the pipelines built in.
 #
+# A statement that is another of its folder but for one word holds its own meaning and then only
+# the line "-- as BASE.sql, with NEW for OLD". BASE is read as if it stood there, all but its
+# meaning; "_" ends a word, so user for group makes user_id of group_id and leaves groups alone.
+# What is wrong in BASE is refused in both.
+#
 # A refusal is "FILE:LINE: REASON; REMEDY" on standard error and status 1, and nothing is written.
 #
 # Portable awk: no interval expressions, no gensub, no length of an array. To double a character
@@ -97,6 +102,8 @@ function begin_file(name,    parts, n)
     is_copy = on_source = is_slow = 0
     works_from = 1
     first_word = ""    # of the statement that is being read, upper case
+    base = ""          # file that this one is said as
+    in_base = 0
     statements = 0     # ended by a semicolon
     pending = 0        # there is SQL after the last semicolon
     state = ""         # "", ', ", $ (dollar-quoted), * (block comment)
@@ -110,6 +117,10 @@ function begin_file(name,    parts, n)
 function take_line(line,    escaped)
 {
     last_line = FNR
+    if (base != "" && !in_base) {
+        refuse("line below \"-- as\"; remove it, the statement is that of " base)
+        return
+    }
     if (in_header && substr(line, 1, 2) == "--") {
         check_characters(line)
         take_header(line)
@@ -120,7 +131,8 @@ function take_line(line,    escaped)
         if (meaning == "")
             refuse("first line does not say what this means; begin with \"-- meaning\"")
     }
-    if (state == "" && line ~ /^ *-- (param \$|setting [^ ]+ [^ ]+$|on source$|works-from:|phase:)/)
+    if (state == "" && (line ~ /^ *-- (param \$|setting [^ ]+ [^ ]+$|on source$|as [^ ]+\.sql,)/ ||
+                        line ~ /^ *-- (works-from|phase):/))
         refuse("declaration below the SQL; move it to the comment lines at the top")
     check_characters(line)
     escaped = scan(line)
@@ -146,7 +158,7 @@ function take_header(line,    words, n)
     if (meaning == "") {
         meaning = line
         if (n < 2 || words[2] == "param" || words[2] == "setting" || line ~ /^-- on source$/ ||
-            words[2] == "works-from:" || words[2] == "phase:")
+            words[2] == "works-from:" || words[2] == "phase:" || is_as(words))
             refuse("first line does not say what this means; begin with \"-- meaning\"")
         if (words[1] != "--")
             refuse("no space after \"--\"; write \"-- meaning\"")
@@ -157,6 +169,8 @@ function take_header(line,    words, n)
         take_setting(words, n)
     else if (words[2] == "on" && words[3] == "source" && n == 3 && !is_schema)
         on_source = 1
+    else if (is_as(words))
+        take_as(line, words)
     else if (words[2] ~ /^(works-from|phase):/)
         take_schema_note(line, words, n)
     else if (words[2] ~ /^(params?|settings?|works[-_]from|phase|on-source):?$/ ||
@@ -217,6 +231,56 @@ function take_schema_note(line, words, n)
         refuse("not \"-- works-from: N\" or \"-- phase: slow\"; write it so")
     if (is_schema && works_from > substr(stem, 1, 4) + 0)
         refuse("works-from is above the file's own number; no binary could work with it")
+}
+
+# ---- a statement that is said as another ----
+
+function is_as(words)
+{
+    return !is_schema && words[2] == "as" && words[3] ~ /\.sql,?$/
+}
+
+function take_as(line, words,    path, renamed, is_renamed, status)
+{
+    if (in_base) {
+        refuse(base " is itself said as another; say this as that one")
+        return
+    }
+    base = words[3]
+    sub(/,$/, "", base)
+    if (line !~ /^-- as [a-z][a-z0-9_]*\.sql, with [a-z][a-z0-9_]* for [a-z][a-z0-9_]*$/) {
+        refuse("not \"-- as BASE.sql, with NEW for OLD\"; write it so")
+        return
+    }
+    if (param_count > 0 || on_source)
+        refuse("declaration above \"-- as\"; remove it, those of " base " hold")
+    path = substr(file, 1, length(file) - length(stem ".sql")) base
+    in_base = 1
+    is_renamed = 0
+    while ((status = (getline line < path)) > 0) {
+        renamed = rename(line, words[7], words[5])
+        take_line(renamed)
+        if (!in_header && renamed != line)
+            is_renamed = 1
+    }
+    close(path)
+    in_base = 0
+    if (status < 0)
+        refuse(base " is not in this folder; name a statement that is")
+    else if (!in_header && !is_renamed)
+        refuse("\"" words[7] "\" does not occur in the SQL of " base "; name a word that does")
+}
+
+function rename(line, old, new,    done, rest)
+{
+    done = ""
+    rest = " " line " "
+    while (match(rest, "[^A-Za-z0-9]" old "[^A-Za-z0-9]")) {
+        done = done substr(rest, 1, RSTART) new
+        rest = substr(rest, RSTART + RLENGTH - 1)
+    }
+    done = done rest
+    return substr(done, 2, length(done) - 2)
 }
 
 # ---- the SQL: one pass that knows quotes and comments ----
@@ -362,9 +426,10 @@ function take_use(number)
 
 function end_file()
 {
-    if (in_header)
-        refuse_at(file, last_line, "no statement; a .sql file holds one")
-    else if (state != "")
+    if (in_header) {
+        if (base == "")
+            refuse_at(file, last_line, "no statement; a .sql file holds one")
+    } else if (state != "")
         refuse_at(file, opened, "quote or comment that begins here has no end; close it")
     else if (pending || statements == 0)
         refuse_at(file, last_line, "no semicolon at the end; add it")

@@ -96,6 +96,7 @@ static void a_repair_writes_what_differs(void **state)
     assert_verified(true);
     assert_int_equal(world_count("rows_missing"), 1);
     assert_int_equal(world_count("rows_repaired"), 3);
+    assert_value("SELECT count(*) FROM warehouse.app_status_fact WHERE batch_id IS NULL", "2");
     assert_verified(false);
 }
 

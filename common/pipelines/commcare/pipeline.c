@@ -28,14 +28,6 @@ static const struct pipeline_step status_all[] = {
     {0},
 };
 
-static const struct pipeline_step status_repair[] = {
-    {.sql = &sql_commcare_app_status_repair,
-     .reads = FACTS,
-     .writes = APP_STATUS,
-     .meaning = "the rows that differ from the definition"},
-    {0},
-};
-
 static const char *const form_sources[] = {"form", NULL};
 static const struct derivation status_from_form = {
     .workflow = "app_status_form",
@@ -63,7 +55,7 @@ static const struct verification status_verification = {
     .workflow = "app_status_form",
     .target = APP_STATUS,
     .compare = &sql_commcare_app_status_compare,
-    .repair = status_repair,
+    .repair = status_all,
 };
 
 static const struct feed *const feeds[] = {

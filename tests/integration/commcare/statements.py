@@ -24,6 +24,16 @@ def read(*path):
         return file.read()
 
 
+def statement(stem):
+    """The text of a statement; of one that is said as another, the other's with a word renamed."""
+    text = read(PIPELINE, "sql", stem + ".sql")
+    said_as = re.search(r"^-- as (\w+)\.sql, with (\w+) for (\w+)$", text, re.M)
+    if not said_as:
+        return text
+    base, new, old = said_as.groups()
+    return re.sub(r"(?<![A-Za-z0-9])%s(?![A-Za-z0-9])" % old, new, statement(base))
+
+
 def literal(value):
     """A value as SQL text; None is NULL."""
     if value is None:
@@ -119,10 +129,10 @@ class Warehouse(Database):
     def prepare(self):
         self.parameters = {}
         for file in sorted(os.listdir(os.path.join(PIPELINE, "sql"))):
-            text = read(PIPELINE, "sql", file)
+            stem = file[:-4]
+            text = statement(stem)
             if re.search(r"^COPY", text, re.M):
                 continue
-            stem = file[:-4]
             declared = re.findall(r"^-- param \$\d+ (\w+) (\S+)", text, re.M)
             types = "(" + ", ".join(kind for _, kind in declared) + ")" if declared else ""
             self.sql("PREPARE %s%s AS %s" % (stem, types, text))

@@ -189,7 +189,7 @@ def compare_counts_drift_by_kind_and_unconsumed_users_as_pending(warehouse):
         "rows_different": 0,
         "rows_pending": 2,
     }
-    counts = warehouse.run("app_status_repair")
+    counts = warehouse.run("app_status_from_all", batch_id=0)
     assert (counts["rows_inserted"], counts["rows_updated"], counts["rows_deleted"]) == (2, 1, 1)
     assert warehouse.run("app_status_compare")["rows_pending"] == 0
 

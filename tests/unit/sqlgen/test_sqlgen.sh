@@ -221,6 +221,86 @@ params_refused()
     refuses "a setting without type" sql/one.sql:2 'write it so'
 }
 
+# said LINE...: beside the statement "base" of group_id, one that is said as another by these lines.
+said()
+{
+    statement base '-- The group.' '-- param $1 group_id bigint' 'SELECT group_id' \
+        '  FROM a.group WHERE group_id = $1;'
+    printf '%s\n' '-- Said as another.' "$@" >"$WORK/etl/sql/one.sql"
+}
+
+# shellcheck disable=SC2016
+twins_arrive()
+{
+    statement zebra '-- Counts each zebra.' '-- param $1 zebra_id bigint' '-- param $2 zebras text'
+    cat >>"$WORK/etl/sql/zebra.sql" <<'SQL'
+SELECT a_zebra_1, zebras, "zebra", E'\'zebra \\zebra &' -- zebra,zebra zebra
+  FROM zebra.zebra WHERE zebra2 = $2 AND $1 =
+zebra;
+SQL
+    printf '%s\n' '-- SPDX-License-Identifier: MIT' '-- Counts each ant.' '-- There are many.' \
+        '-- as zebra.sql, with ant_b for zebra' >"$WORK/etl/sql/one.sql"
+    cat >"$WORK/expected" <<'SQL'
+SELECT a_ant_b_1, zebras, "ant_b", E'\'ant_b \\ant_b &' -- ant_b,ant_b ant_b
+  FROM ant_b.ant_b WHERE zebra2 = $2 AND $1 =
+ant_b;
+[ant_b_id bigint][zebras text][one]
+SQL
+    arrives "a statement said as another is that one, its word renamed in names and parameters"
+
+    statement base '-- Copies ants.' '-- on source' '-- setting ant_since text' \
+        "COPY (SELECT current_setting('factline.ant_since')) TO STDOUT;"
+    printf '%s\n' '-- Copies bees.' '-- as base.sql, with bee for ant' >"$WORK/etl/sql/one.sql"
+    printf '%s\n' "COPY (SELECT current_setting('factline.bee_since')) TO STDOUT;" \
+        '[bee_since text][one copy source]' >"$WORK/expected"
+    arrives "a COPY said as another has its settings and runs where that one does"
+
+    statement one '-- One.' '-- as a file has it, so it is.' 'SELECT 1;'
+    accepts "prose that begins with as"
+}
+
+# shellcheck disable=SC2016
+twins_refused()
+{
+    said '-- as other.sql, with user for group'
+    refuses "what is said as a statement that is missing" sql/one.sql:2 "not in this folder"
+    said '-- as two.sql, with user for group'
+    printf '%s\n' '-- Two.' '-- as base.sql, with place for group' >"$WORK/etl/sql/two.sql"
+    refuses "what is said as one that is said as another" sql/one.sql:2 "itself said as another"
+    said '-- as one.sql, with user for group'
+    refuses "what is said as itself" sql/one.sql:2 "itself said as another"
+    said '-- as base.sql, with user for roup'
+    refuses "a word that does not occur" sql/one.sql:2 "does not occur"
+    said '-- as base.sql, with user for The'
+    refuses "a word that is none of a name" sql/one.sql:2 "write it so"
+    said '-- as base.sql, with user for each'
+    sed -i 's/The/each/' "$WORK/etl/sql/base.sql"
+    refuses "a word that occurs in the meaning only" sql/one.sql:2 "does not occur"
+    said '-- as base.sql, with user for group' ''
+    refuses "an empty line below" sql/one.sql:3 "remove it"
+    said '-- as base.sql, with user for group' 'SELECT 1;'
+    refuses "a statement below" sql/one.sql:3 "remove it"
+    said '-- as base.sql, with user for group' '-- as base.sql, with place for group'
+    refuses "a second one to be said as" sql/one.sql:3 "remove it"
+    said '-- on source' '-- as base.sql, with user for group'
+    refuses "a declaration above" sql/one.sql:3 "declaration above"
+    said 'SELECT 1' '-- as base.sql, with user for group' ';'
+    refuses "one to be said as below the SQL" sql/one.sql:3 "to the comment lines at the top"
+    said '-- as base.sql with user for group'
+    refuses "a comma that is missing" sql/one.sql:2 "write it so"
+    said '-- as base.sql, with user for group.'
+    refuses "a full stop" sql/one.sql:2 "write it so"
+    said '-- as ../sql/base.sql, with user for group'
+    refuses "a statement of another folder" sql/one.sql:2 "write it so"
+    statement one '-- as base.sql, with user for group'
+    refuses "what is said as another without a meaning" sql/one.sql:1 "what this means"
+    said '-- as base.sql, with user for group'
+    sed -i '2s/.*/&\n-- param $2 user_id text/; s/= \$1/IN ($1, $2)/' "$WORK/etl/sql/base.sql"
+    refuses "a name that becomes another's" sql/one.sql:2 "declared twice"
+    schema 0001_first '-- First.' '-- as 0000_none.sql, with a for b'
+    refuses "a schema file that is said as another" schema/0001_first.sql:2 "no statement"
+}
+
 # shellcheck disable=SC2016
 schemas_refused()
 {
@@ -280,6 +360,8 @@ for awk in mawk gawk "gawk --posix" "busybox awk" original-awk awk; do
     accepts "prose that begins like a declaration"
     statements_refused
     params_refused
+    twins_arrive
+    twins_refused
     schemas_refused
     lists_are_written
 done

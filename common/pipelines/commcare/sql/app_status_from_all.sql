@@ -1,5 +1,7 @@
 -- Write the whole app status as the definition has it; what is right already is not written.
 -- param $1 batch_id bigint
+--
+-- A repair is of no batch: it passes 0 and leaves NULL.
 WITH drift AS MATERIALIZED (
     SELECT drift.user_dim_id, drift.app_dim_id, drift.domain, drift.last_form_submission_date,
            drift.last_form_id, drift.last_form_build_dim_id, drift.last_form_app_version,
@@ -20,7 +22,7 @@ WITH drift AS MATERIALIZED (
     SELECT drift.user_dim_id, drift.app_dim_id, drift.domain,
            drift.last_form_submission_date, drift.last_form_id, drift.last_form_build_dim_id,
            drift.last_form_app_version, drift.last_form_commcare_version,
-           drift.last_sync_log_date, $1
+           drift.last_sync_log_date, NULLIF($1::bigint, 0)
       FROM drift
      WHERE drift.verdict = 'missing'
      ORDER BY drift.user_dim_id, drift.app_dim_id
@@ -34,7 +36,7 @@ WITH drift AS MATERIALIZED (
            last_form_app_version = drift.last_form_app_version,
            last_form_commcare_version = drift.last_form_commcare_version,
            last_sync_log_date = drift.last_sync_log_date,
-           batch_id = $1
+           batch_id = NULLIF($1::bigint, 0)
       FROM drift
      WHERE drift.verdict = 'different'
        AND status.user_dim_id = drift.user_dim_id
