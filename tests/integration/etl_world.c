@@ -13,7 +13,6 @@
 #include <libpq-fe.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "etl/handover.h"
 #include "etl/migrate.h"

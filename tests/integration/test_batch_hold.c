@@ -31,6 +31,16 @@ static void find_on(struct db *db, struct batch *batch)
     assert_int_not_equal(batch->id, 0);
 }
 
+/* Another session holds the batch that we have opened. */
+static struct db *hold_elsewhere(struct batch *batch, struct batch *held)
+{
+    struct db *other = world_open();
+    open_batch(batch);
+    find_on(other, held);
+    hold_on(other, held);
+    return other;
+}
+
 /* ---- taking hold ---- */
 
 static void holding_raises_the_attempt_and_leaves_a_trace(void **state)
@@ -54,12 +64,9 @@ static void holding_raises_the_attempt_and_leaves_a_trace(void **state)
 
 static void a_living_holder_is_waited_for_but_not_for_ever(void **state)
 {
-    struct db *other = world_open();
     struct batch batch, held;
     (void)state;
-    open_batch(&batch);
-    find_on(other, &held);
-    hold_on(other, &held);
+    struct db *other = hold_elsewhere(&batch, &held);
     world.common.lock_timeout = SHORT_WAIT;
     int64_t started = clock_monotonic();
     assert_false(batch_hold(world.db, &batch, STEP, &world.err));
@@ -74,12 +81,9 @@ static void a_living_holder_is_waited_for_but_not_for_ever(void **state)
 
 static void a_holder_whose_session_is_gone_is_no_hindrance(void **state)
 {
-    struct db *other = world_open();
     struct batch batch, held;
     (void)state;
-    open_batch(&batch);
-    find_on(other, &held);
-    hold_on(other, &held);
+    struct db *other = hold_elsewhere(&batch, &held);
     db_close(other);
     hold_on(world.db, &batch);
     assert_int_equal(batch.attempt, 2);
@@ -93,12 +97,9 @@ static void a_holder_whose_session_is_gone_is_no_hindrance(void **state)
 
 static void a_holder_that_ended_its_step_is_no_hindrance(void **state)
 {
-    struct db *other = world_open();
     struct batch batch, held;
     (void)state;
-    open_batch(&batch);
-    find_on(other, &held);
-    hold_on(other, &held);
+    struct db *other = hold_elsewhere(&batch, &held);
     finish_on(other, &held);
     hold_on(world.db, &batch);
     assert_int_equal(batch.attempt, 2);
@@ -109,14 +110,11 @@ static void a_holder_that_ended_its_step_is_no_hindrance(void **state)
 
 static void an_older_try_of_the_same_run_key_is_ended(void **state)
 {
-    struct db *other = world_open();
     struct batch batch, held;
     (void)state;
     world.common.run_key = "key";
     world.common.try_number = 1;
-    open_batch(&batch);
-    find_on(other, &held);
-    hold_on(other, &held);
+    struct db *other = hold_elsewhere(&batch, &held);
     world.common.try_number = 2;
     hold_on(world.db, &batch);
     assert_int_equal(batch.attempt, 2);
@@ -130,14 +128,11 @@ static void an_older_try_of_the_same_run_key_is_ended(void **state)
 /* A holder of these, and ours: the holder lives on. */
 static void assert_left_alone(const char *key, int number, const char *own_key, int own_number)
 {
-    struct db *other = world_open();
     struct batch batch, held;
     world_empty_ledger();
     world.common.run_key = key;
     world.common.try_number = number;
-    open_batch(&batch);
-    find_on(other, &held);
-    hold_on(other, &held);
+    struct db *other = hold_elsewhere(&batch, &held);
     world.common.run_key = own_key;
     world.common.try_number = own_number;
     world.common.lock_timeout = SHORT_WAIT / 4;
@@ -210,12 +205,9 @@ static void what_is_over_is_not_held_again(void **state)
 
 static void waiting_for_a_holder_can_be_interrupted(void **state)
 {
-    struct db *other = world_open();
     struct batch batch, held;
     (void)state;
-    open_batch(&batch);
-    find_on(other, &held);
-    hold_on(other, &held);
+    struct db *other = hold_elsewhere(&batch, &held);
     is_stopping = true;
     assert_false(batch_hold(world.db, &batch, STEP, &world.err));
     is_stopping = false;
