@@ -87,75 +87,60 @@ static bool set_usual_mode(int fd)
     return fchmod(fd, 0666 & ~mask) == 0;
 }
 
-/* Leaves nothing behind where it fails. False with errno. */
-static bool write_temporary(char *temporary, const char *text, size_t length)
+/* Says errno. */
+static bool file_failed(const struct output_file *file, struct error *err)
 {
-    int fd = mkstemp(temporary);
-
-    if (fd < 0)
-        return false;
-    bool ok = set_usual_mode(fd) && write_all(fd, text, length) && fsync(fd) == 0;
-    int cause = errno;
-    ok = close(fd) == 0 && ok;
-    if (!ok) {
-        unlink(temporary);
-        errno = cause;
-    }
-    return ok;
+    return error_set(err, STATUS_IO, "could not write file \"%s\": %s; %s", file->path,
+                     strerror(errno), file->remedy);
 }
 
-bool output_put_file(const char *path, const char *text, size_t length, const char *remedy,
-                     struct error *err)
+bool output_file_open(struct output_file *file, const char *path, const char *remedy,
+                      struct error *err)
 {
-    struct str temporary;
-
-    str_init(&temporary);
-    str_add_format(&temporary, "%s.XXXXXX", path);
-
-    bool ok = write_temporary(temporary.text, text, length);
-    if (ok && rename(temporary.text, path) != 0) {
-        int cause = errno;
-        unlink(temporary.text);
-        errno = cause;
-        ok = false;
-    }
-    if (!ok)
-        error_set(err, STATUS_IO, "could not write result file \"%s\": %s; %s", path,
-                  strerror(errno), remedy);
-    else
-        sync_folder(path);
-    str_release(&temporary);
-    return ok;
-}
-
-static bool file_failed(const char *path, struct error *err)
-{
-    return error_set(err, STATUS_IO,
-                     "could not write file \"%s\"; look at the folder and its space", path);
-}
-
-bool output_file_open(struct output_file *file, const char *path, struct error *err)
-{
-    *file = (struct output_file){.path = path};
+    *file = (struct output_file){.path = path, .remedy = remedy};
     str_init(&file->temporary);
     str_add_format(&file->temporary, "%s.XXXXXX", path);
     int fd = mkstemp(file->temporary.text);
     file->stream = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (file->stream)
         return true;
+    file_failed(file, err);
+    if (fd >= 0) {
+        close(fd);
+        unlink(file->temporary.text);
+    }
     str_release(&file->temporary);
-    return file_failed(path, err);
+    return false;
+}
+
+bool output_file_add(struct output_file *file, const char *bytes, size_t length, struct error *err)
+{
+    return fwrite(bytes, 1, length, file->stream) == length || file_failed(file, err);
 }
 
 bool output_file_close(struct output_file *file, bool is_whole, struct error *err)
 {
-    bool is_kept =
-        !ferror(file->stream) && fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0;
-    is_kept = fclose(file->stream) == 0 && is_kept;
-    if (is_whole && (!is_kept || rename(file->temporary.text, file->path) != 0))
-        is_whole = file_failed(file->path, err);
-    if (!is_whole)
+    if (is_whole && (fflush(file->stream) != 0 || fsync(fileno(file->stream)) != 0))
+        is_whole = file_failed(file, err);
+    bool is_closed = fclose(file->stream) == 0;
+    if (is_whole && (!is_closed || rename(file->temporary.text, file->path) != 0))
+        is_whole = file_failed(file, err);
+    if (is_whole)
+        sync_folder(file->path);
+    else
         unlink(file->temporary.text);
     str_release(&file->temporary);
     return is_whole;
+}
+
+bool output_put_file(const char *path, const char *text, size_t length, const char *remedy,
+                     struct error *err)
+{
+    struct output_file file;
+
+    if (!output_file_open(&file, path, remedy, err))
+        return false;
+    bool ok = (set_usual_mode(fileno(file.stream)) || file_failed(&file, err)) &&
+              output_file_add(&file, text, length, err);
+    return output_file_close(&file, ok, err);
 }

@@ -23,24 +23,26 @@ bool output_print(const char *text, size_t length, const char *remedy, struct er
  * folder fails, and in the place of a device it destroys it. */
 bool output_check_file(const char *path, struct error *err);
 
-/* Puts a file with this text at path, whole or not at all: a temporary file in the same
- * folder, fsync, rename. STATUS_IO, with this remedy. */
-bool output_put_file(const char *path, const char *text, size_t length, const char *remedy,
-                     struct error *err);
-
 /* A file that is written piece by piece, readable by its owner alone, whole or not at all: until
- * the end it has another name in the same folder. */
+ * the end it has another name in the same folder. What fails is STATUS_IO, with this remedy. */
 struct output_file {
     FILE *stream;
-    const char *path; /* borrowed */
+    const char *path, *remedy; /* borrowed */
     struct str temporary;
 };
 
-/* STATUS_IO. After a failure there is nothing to close. */
-bool output_file_open(struct output_file *file, const char *path, struct error *err);
+/* After a failure there is nothing to close. */
+bool output_file_open(struct output_file *file, const char *path, const char *remedy,
+                      struct error *err);
 
-/* Gives the file its name where is_whole (what should be in it is) and all bytes arrived, else
- * removes it. False unless it has its name; STATUS_IO where is_whole. */
+bool output_file_add(struct output_file *file, const char *bytes, size_t length, struct error *err);
+
+/* Gives the file its name where is_whole (what should be in it is) and all bytes are safe, else
+ * removes it. False unless it has its name. */
 bool output_file_close(struct output_file *file, bool is_whole, struct error *err);
+
+/* The same with this text, and readable as any file that one makes. */
+bool output_put_file(const char *path, const char *text, size_t length, const char *remedy,
+                     struct error *err);
 
 #endif

@@ -34,8 +34,7 @@ static struct slot *find_slot(struct field_reader *reader, const char *column)
         if (reader->slots[i].value.field->column &&
             strcmp(reader->slots[i].value.field->column, column) == 0)
             return &reader->slots[i];
-    BUG("a field lies within no declared column"); /* uncovered: only a wrong declaration gets here
-                                                    */
+    BUG("a field lies within no declared column"); /* uncovered: a wrong declaration */
 }
 
 struct field_reader *field_reader_new(const struct feed *feed)

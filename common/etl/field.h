@@ -31,7 +31,7 @@ enum field_type {
     FIELD_TIME,    /* a string that clock_parse reads; staged as timestamptz */
     FIELD_TEXT_LIST, /* an array of strings; staged as text[]; null and absent are empty */
     FIELD_OBJECTS,   /* an array of objects (or one object, as a list of one): of each element the
-                        declared   members only; staged as jsonb, one array of objects */
+                        declared members only; staged as jsonb, one array of objects */
     FIELD_EXTRACT, /* an object of no fixed shape, or a string that holds one: the declared members
                       only, each FIELD_INTEGER or FIELD_LIST, null where it is anything else;
                       staged as jsonb, one object, which is {} where that one was */
@@ -49,7 +49,7 @@ struct field {
     bool is_key;           /* the natural key: required, and known for true deletions */
     bool is_modified;      /* a modification time: the greatest of them is the version time */
     bool is_partition;     /* the time that facts are partitioned by: before 2005 or more than a day
-                              ahead of the     source's clock is time_out_of_range */
+                              ahead of the source's clock is time_out_of_range */
     const char *otherwise; /* taken where absent or null; spelled as text (FIELD_BOOLEAN: "true",
                               "false") */
     const char *when_true,

@@ -8,9 +8,9 @@
  * Statements are bound by name. The values that the procedures offer:
  *
  *   batch_id       bigint   the batch that is staged or transformed, or the derived batch
- *   pending_older  boolean  a batch of this workflow with a smaller read number may still be
- * transformed own_times      boolean  version times are the records' own (a file), not the read's
- * (a server) batches        bigint[] (derived steps) the source batches that are consumed now
+ *   pending_older  boolean  a batch with a smaller read number may still be transformed
+ *   own_times      boolean  version times are the records' own (a file), not the read's (a server)
+ *   batches        bigint[] (derived steps) the source batches that are consumed now
  *   activity_types text     --activity-types of transform-fact; NULL: all
  *   units          text[]   (derived steps) compute these units alone; NULL: all
  *   as_of          timestamptz  (derived steps) --as-of; NULL: today

@@ -19,7 +19,7 @@
 struct export
 {
     struct db *db;
-    FILE *stream;
+    struct output_file *file;
     const char *feed, *format;
     struct str header; /* of the tables, which all have the same */
     int64_t last;      /* the id that was written last */
@@ -27,10 +27,8 @@ struct export
 
 static bool write_line(struct export *export, const struct str *line, struct error *err)
 {
-    return (fwrite(line->text, 1, line->length, export->stream) == line->length &&
-            putc('\n', export->stream) != EOF) ||
-           error_set(err, STATUS_IO,
-                     "could not write the rejects; look at the space of the folder");
+    return output_file_add(export->file, line->text, line->length, err) &&
+           output_file_add(export->file, "\n", 1, err);
 }
 
 /* Before the first record of a table its header, which the others must share. */
@@ -82,10 +80,10 @@ static bool write_file(struct db *db, const char *feed, const char *path, int64_
         [STAGE_NDJSON] = "ndjson", [STAGE_CSV] = "csv", [STAGE_TSV] = "tsv"};
     size_t count = 1;
     struct output_file file;
-    if (!output_file_open(&file, path, err))
+    if (!output_file_open(&file, path, "look at the folder and its space", err))
         return false;
     struct export export = {
-        .db = db, .stream = file.stream, .feed = feed, .format = formats[stage_format(NULL, path)]};
+        .db = db, .file = &file, .feed = feed, .format = formats[stage_format(NULL, path)]};
     bool ok = true;
     str_init(&export.header);
     for (*written = 0; ok && count > 0; *written += (int64_t)count)

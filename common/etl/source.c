@@ -32,7 +32,7 @@ static bool add(struct source_list *list, const char *spec, struct error *err)
     if (ok && list->count > 1 && source->is_server != list->are_servers)
         ok = error_set(err, STATUS_USAGE,
                        "--source names both files and databases; load them in two batches");
-    list->are_servers = source->is_server;
+    list->are_servers = list->has_marks = source->is_server;
     for (size_t i = 0; ok && i + 1 < list->count; i++)
         if (strcmp(list->items[i].identity, source->identity) == 0)
             ok = error_set(err, STATUS_USAGE, "source \"%s\" is given twice; name each once",
@@ -78,9 +78,15 @@ bool source_list_open(struct source_list *list, struct error *err)
 /* The safe end --------------------------------------------------------- */
 
 /* The end of what this shard has settled: *bound is never after its clock. */
-static bool find_bound(struct source *source, const struct window_options *options,
+static bool find_bound(struct source *source, struct db *db, const struct window_options *options,
                        struct window *window, int64_t *bound, struct error *err)
 {
+    if (!source->is_server) { /* an extract: by the warehouse's clock, and nobody can be asked */
+        if (!batch_clock(db, &source->clock, err))
+            return false;
+        *bound = source->clock - (options->settle > 0 ? options->settle : 0);
+        return true;
+    }
     struct db_rows *rows = db_query(source->db, &sql_etl_source_clock, NULL, err);
     if (!rows)
         return false;
@@ -139,7 +145,8 @@ static void warn_of_clock(const struct source *source, int64_t end, int64_t reac
                                 "before window_begins by --since and --until\"");
 }
 
-bool source_find_mark(const struct source *source, struct db *db, const char *workflow,
+/* The mark of a source, whose clock is read already. False in *is_known where it has none. */
+static bool find_mark(const struct source *source, struct db *db, const char *workflow,
                       int64_t overlap, int64_t *mark, bool *is_known, struct error *err)
 {
     const struct db_value values[] = {{"workflow", workflow}, {"source", source->identity}, {0}};
@@ -167,7 +174,7 @@ static bool choose_one(struct source *source, struct db *db, const char *workflo
 {
     int64_t mark;
     bool is_known;
-    if (!source_find_mark(source, db, workflow, options->overlap, &mark, &is_known, err))
+    if (!find_mark(source, db, workflow, options->overlap, &mark, &is_known, err))
         return false;
     int64_t base = is_known ? mark : options->start;
     source->until = bound;
@@ -194,14 +201,14 @@ static void add_window(struct window *window, const struct source *source, size_
         window->behind = source->clock - source->until;
 }
 
-static bool choose_servers(struct source_list *list, struct db *db, const char *workflow,
-                           const struct window_options *options, struct window *window,
-                           struct error *err)
+static bool choose_from_marks(struct source_list *list, struct db *db, const char *workflow,
+                              const struct window_options *options, struct window *window,
+                              struct error *err)
 {
     int64_t bound = 0;
     for (size_t i = 0; i < list->count; i++) {
         int64_t own;
-        if (!find_bound(&list->items[i], options, window, &own, err))
+        if (!find_bound(&list->items[i], db, options, window, &own, err))
             return false;
         if (i == 0 || own < bound)
             bound = own;
@@ -225,8 +232,8 @@ bool source_list_choose(struct source_list *list, struct db *db, const char *wor
                         struct error *err)
 {
     *window = (struct window){0};
-    if (!options->has_window && list->are_servers)
-        return choose_servers(list, db, workflow, options, window, err);
+    if (!options->has_window && list->has_marks)
+        return choose_from_marks(list, db, workflow, options, window, err);
 
     /* An explicit window is taken as it is; a file's ends now, by the warehouse's clock. */
     int64_t clock;
@@ -255,7 +262,7 @@ bool source_list_record(const struct source_list *list, struct db *db, const str
         const struct db_value values[] = {
             {"batch_id", batch->id_text},
             {"source", source->identity},
-            {"has_watermark", source->is_server && !batch->is_backfill ? "true" : "false"},
+            {"has_watermark", list->has_marks && !batch->is_backfill ? "true" : "false"},
             {"since", clock_format(source->since, since)},
             {"until", clock_format(source->until, until)},
             {0},

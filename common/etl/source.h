@@ -39,6 +39,7 @@ struct source_list {
     struct source *items;
     size_t count;
     bool are_servers; /* all of them, or none */
+    bool has_marks;   /* servers, or what another program extracts: a window follows on the last */
 };
 
 /* How a window is chosen. Durations in microseconds. */
@@ -72,10 +73,6 @@ bool source_list_open(struct source_list *list, struct error *err);
 bool source_list_choose(struct source_list *list, struct db *db, const char *workflow,
                         const struct window_options *options, struct window *window,
                         struct error *err);
-
-/* The mark of a source, whose clock is read already. False in *is_known where it has none. */
-bool source_find_mark(const struct source *source, struct db *db, const char *workflow,
-                      int64_t overlap, int64_t *mark, bool *is_known, struct error *err);
 
 /* Notes the sources with their windows in the ledger, in the caller's transaction. */
 bool source_list_record(const struct source_list *list, struct db *db, const struct batch *batch,

@@ -140,8 +140,7 @@ static bool fill_staging(struct stage *stage, struct error *err)
     if (may_reconcile && !stage_reconcile(stage, err))
         return false;
     if (counts->read != counts->staged + counts->rejected)
-        BUG("records read, staged and rejected do not balance"); /* uncovered: they are counted so
-                                                                  */
+        BUG("records read, staged and rejected do not balance"); /* uncovered: so counted */
 
     snprintf(read, sizeof read, "%" PRId64, counts->read);
     snprintf(staged, sizeof staged, "%" PRId64, counts->staged);
@@ -283,12 +282,14 @@ static bool go_on(struct stage *stage, const char *fingerprint, int64_t started,
 
 static bool name_sources(struct stage *stage, struct error *err)
 {
-    if (stage->options->open_window)
+    if (stage->options->open_window) {
         stage_name_source(&stage->sources, STAGE_EXTRACT);
-    else if (stage->options->replay_rejects)
+        stage->sources.has_marks = !stage->options->reconcile; /* a list has a time, no window */
+    } else if (stage->options->replay_rejects) {
         stage_name_source(&stage->sources, STAGE_REJECTS);
-    else if (!source_list_init(&stage->sources, &stage->options->sources, err))
+    } else if (!source_list_init(&stage->sources, &stage->options->sources, err)) {
         return false;
+    }
     if (stage->sources.are_servers && stage->options->reconcile)
         return error_set(err, STATUS_USAGE,
                          "--reconcile reads a list of keys; name its file by --source, or -");

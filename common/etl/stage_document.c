@@ -32,7 +32,6 @@ bool stage_read_documents(struct stage_reading *reading, struct source *source, 
     if (source->since >= source->until)
         return true;
     stage_bind(reading->stage, source, &bound);
-    progress_set_window(bound.since, bound.until);
     if (!db_copy_out(source->db, reading->stage->feed->source, bound.values, err))
         return false;
     str_init(&text);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "etl/field.h"
 #include "etl_sql.h"
 #include "io/copy.h"
 
@@ -16,15 +17,27 @@ struct crew {
     size_t count;
 };
 
-static void add(struct crew *crew, struct stage *stage, struct source *source, struct db *db,
+/* The columns of staging that no source has. */
+static struct copy *new_lead(const struct stage *stage, const struct source *source)
+{
+    struct copy *lead = copy_new_lead(FIELD_FIXED_COLUMNS);
+    copy_int(lead, stage->batch->id);
+    copy_int(lead, stage->batch->read_number);
+    copy_time(lead, source->clock);
+    copy_ordinal(lead);
+    copy_bool(lead, false);
+    return lead;
+}
+
+static void add(struct crew *crew, const struct stage *stage, struct source *source, struct db *db,
                 int64_t first, int64_t end)
 {
-    crew->streams[crew->count].db = db;
-    crew->sources[crew->count] = source;
-    stage_bind(stage, source, &crew->bounds[crew->count]);
-    stage_bind_pages(&crew->bounds[crew->count], first, end);
-    crew->streams[crew->count].lead = stage_new_lead(stage, source);
-    crew->count++;
+    struct stage_bound *bound = &crew->bounds[crew->count];
+    stage_bind(stage, source, bound);
+    stage_bind_pages(bound, first, end);
+    crew->streams[crew->count] =
+        (struct copy_stream){.db = db, .values = bound->values, .lead = new_lead(stage, source)};
+    crew->sources[crew->count++] = source;
 }
 
 static bool count_pages(struct source *source, const char *table, int64_t *pages, struct error *err)
@@ -57,7 +70,7 @@ static bool enlist(struct crew *crew, struct stage *stage, struct source *source
     int64_t pages = 0, jobs = 1;
     if (source->since >= source->until)
         return true;
-    if (source->since == CLOCK_BEGINNING && stage->feed->divided) {
+    if (stage->options->jobs > 1 && source->since == CLOCK_BEGINNING && stage->feed->divided) {
         if (!count_pages(source, stage->feed->divided, &pages, err))
             return false;
         jobs = pages < stage->options->jobs ? pages : stage->options->jobs;
@@ -71,28 +84,29 @@ static bool enlist(struct crew *crew, struct stage *stage, struct source *source
         add(crew, stage, source, db, pages * i / jobs,
             is_last ? STAGE_PAGES_END : pages * (i + 1) / jobs);
     }
-    log_event(LOG_INFO, "jobs", "source=%s sessions=%d pages=%lld", source->identity, (int)jobs,
-              (long long)pages);
+    if (stage->options->jobs > 1)
+        log_event(LOG_INFO, "jobs", "source=%s sessions=%d pages=%lld", source->identity, (int)jobs,
+                  (long long)pages);
     return true;
 }
 
-bool stage_read_at_once(struct stage *stage, struct error *err)
+bool stage_read_at_once(struct stage *stage, struct source *sources, size_t count,
+                        struct error *err)
 {
-    size_t most = stage->sources.count * (size_t)stage->options->jobs;
+    size_t most = count * (size_t)stage->options->jobs;
     struct crew crew = {
         .streams = mem_alloc(most * sizeof *crew.streams),
         .bounds = mem_alloc(most * sizeof *crew.bounds),
         .sources = mem_alloc(most * sizeof *crew.sources),
     };
     bool ok = true;
-    for (size_t i = 0; i < stage->sources.count && ok; i++) {
-        stage->sources.items[i].rows = 0;
-        ok = enlist(&crew, stage, &stage->sources.items[i], err);
+    for (size_t i = 0; i < count && ok; i++) {
+        sources[i].rows = 0;
+        ok = enlist(&crew, stage, &sources[i], err);
     }
-    for (size_t i = 0; i < crew.count; i++)
-        crew.streams[i].values = crew.bounds[i].values;
-    ok = ok && copy_relay(crew.streams, crew.count, stage->feed->source, stage->db,
-                          stage->feed->stage, &stage->counts.bytes, err);
+    if (ok && crew.count > 0)
+        ok = copy_relay(crew.streams, crew.count, stage->feed->source, stage->db,
+                        stage->feed->stage, &stage->counts.bytes, err);
     for (size_t i = 0; i < crew.count; i++) {
         crew.sources[i]->rows += crew.streams[i].rows;
         if (crew.streams[i].db != crew.sources[i]->db)

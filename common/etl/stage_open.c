@@ -70,39 +70,17 @@ void stage_name_source(struct source_list *list, const char *identity)
     list->count = 1;
 }
 
-static bool choose_extract(struct stage *stage, struct window *window, struct error *err)
+/* A list in a file was taken before the file was written, however late it is loaded; another
+ * program takes one once its batch is open. */
+static void end_list(struct stage *stage, struct window *window)
 {
-    struct source *source = &stage->sources.items[0];
-    const struct window_options *options = &stage->options->window;
-    bool is_known = false; /* as it stays for a list of keys, which has no window, only a time */
-    int64_t last;
-    bool ok =
-        batch_clock(stage->db, &source->clock, err) &&
-        (stage->options->reconcile || source_find_mark(source, stage->db, stage->feed->name,
-                                                       options->overlap, &last, &is_known, err));
-    if (ok) {
-        int64_t now = source->clock;
-        source->until = now - (options->settle > 0 ? options->settle : 0);
-        source->since = is_known ? last - options->overlap : options->start;
-        if (is_known && options->max_window > 0 && last + options->max_window < source->until)
-            source->until = last + options->max_window;
-        source->is_server = true; /* so that its window is a watermark */
-        *window = (struct window){.since = source->since,
-                                  .until = source->until,
-                                  .behind = now - source->until,
-                                  .has_progress = source->since < source->until};
-    }
-    return ok;
-}
-
-/* A list in a file was taken before the file was written, however late it is loaded. */
-static void end_before_files(struct stage *stage, struct window *window)
-{
-    for (size_t i = 0; i < stage->options->sources.count; i++) {
+    int64_t settle = stage->options->window.settle;
+    for (size_t i = 0; i < stage->sources.count; i++) {
         struct source *source = &stage->sources.items[i];
-        int64_t written = file_modified(source->spec);
-        if (written < source->until)
-            source->until = written;
+        int64_t end =
+            source->spec ? file_modified(source->spec) : source->until - (settle > 0 ? settle : 0);
+        if (end < source->until)
+            source->until = end;
         if (source->until < window->until)
             window->until = source->until;
     }
@@ -127,16 +105,11 @@ bool stage_open(struct stage *stage, const char *run_key, int64_t generation,
     const struct window_options *options = &stage->options->window;
     bool is_new;
     *is_opened = false;
-    if (stage->options->open_window) {
-        if (!choose_extract(stage, window, err))
-            return false;
-    } else if (!source_list_open(&stage->sources, err) ||
-               !source_list_choose(&stage->sources, stage->db, stage->feed->name, options, window,
-                                   err)) {
+    if (!source_list_open(&stage->sources, err) ||
+        !source_list_choose(&stage->sources, stage->db, stage->feed->name, options, window, err))
         return false;
-    }
     if (stage->options->reconcile)
-        end_before_files(stage, window);
+        end_list(stage, window);
     batch_release(batch);
     if (!window->has_progress) {
         log_event(LOG_INFO, "held_back", "pid=%" PRId64 " age_seconds=%" PRId64, window->holder_pid,

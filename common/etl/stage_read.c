@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "etl/field.h"
 #include "etl/stage_jobs.h"
 #include "etl/step.h"
 #include "etl_sql.h"
@@ -40,71 +39,41 @@ void stage_bind_pages(struct stage_bound *bound, int64_t first, int64_t end)
     snprintf(bound->end_page, sizeof bound->end_page, "%" PRId64, end);
 }
 
-struct copy *stage_new_lead(const struct stage *stage, const struct source *source)
-{
-    struct copy *lead = copy_new_lead(FIELD_FIXED_COLUMNS);
-    copy_int(lead, stage->batch->id);
-    copy_int(lead, stage->batch->read_number);
-    copy_time(lead, source->clock);
-    copy_ordinal(lead);
-    copy_bool(lead, false);
-    return lead;
-}
-
-/* Relays what one of the feed's source statements selects in the snapshot. */
-static bool relay(struct stage *stage, struct source *source, const struct sql *from,
-                  const struct sql *to, struct copy *lead, int64_t *rows, struct error *err)
+/* Relays what the checks leave out of the rows. */
+static bool relay_rejects(struct stage *stage, struct source *source, int64_t *rows,
+                          struct error *err)
 {
     struct stage_bound bound;
-    stage_bind(stage, source, &bound);
     *rows = 0;
     if (source->since >= source->until)
         return true;
-    progress_set_window(bound.since, bound.until);
-    struct copy_stream stream = {.db = source->db, .values = bound.values, .lead = lead};
-    bool ok = copy_relay(&stream, 1, from, stage->db, to, &stage->counts.bytes, err);
+    stage_bind(stage, source, &bound);
+    struct copy_stream stream = {.db = source->db, .values = bound.values};
+    bool ok = copy_relay(&stream, 1, stage->feed->source_rejects, stage->db,
+                         &sql_etl_rejected_row_relay, &stage->counts.bytes, err);
     *rows = stream.rows;
     return ok;
 }
 
-static bool relay_rows(struct stage *stage, struct source *source, struct error *err)
-{
-    struct copy *lead = stage_new_lead(stage, source);
-    bool ok =
-        relay(stage, source, stage->feed->source, stage->feed->stage, lead, &source->rows, err);
-    copy_close(lead);
-    return ok;
-}
-
-static bool relay_rejects(struct stage *stage, struct source *source, int64_t *rows,
-                          struct error *err)
-{
-    return relay(stage, source, stage->feed->source_rejects, &sql_etl_rejected_row_relay, NULL,
-                 rows, err);
-}
-
-static bool read_server(struct stage *stage, struct source *source, struct error *err)
-{
-    int64_t rejected;
-    bool is_read = stage->options->jobs > 1; /* by stage_read_at_once */
-    if ((!is_read && !relay_rows(stage, source, err)) ||
-        !relay_rejects(stage, source, &rejected, err))
-        return false;
-    stage->counts.read += source->rows + rejected;
-    stage->counts.staged += source->rows;
-    stage->counts.rejected += rejected;
-    return true;
-}
-
 bool stage_read_servers(struct stage *stage, struct error *err)
 {
+    char since[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+    progress_set_window(clock_format(stage->batch->since, since),
+                        clock_format(stage->batch->until, until));
     if (!stage->feed->source_rejects)
         return stage_read_files(stage, err);
-    if (stage->options->jobs > 1 && !stage_read_at_once(stage, err))
-        return false;
-    for (size_t i = 0; i < stage->sources.count; i++)
-        if (!read_server(stage, &stage->sources.items[i], err))
+    size_t at_once = stage->options->jobs > 1 ? stage->sources.count : 1;
+    for (size_t i = 0; i < stage->sources.count; i += at_once)
+        if (!stage_read_at_once(stage, &stage->sources.items[i], at_once, err))
             return false;
+    for (size_t i = 0; i < stage->sources.count; i++) {
+        int64_t rows = stage->sources.items[i].rows, rejected;
+        if (!relay_rejects(stage, &stage->sources.items[i], &rejected, err))
+            return false;
+        stage->counts.read += rows + rejected;
+        stage->counts.staged += rows;
+        stage->counts.rejected += rejected;
+    }
     return reject_is_within(&stage->budget, stage->counts.rejected, stage->counts.read, true, err);
 }
 

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "etl/reject.h"
 #include "etl/stage.h"
-#include "io/copy.h"
 
 struct stage_counts {
     int64_t read, staged, rejected, skipped, bytes;
@@ -56,9 +55,6 @@ bool stage_read_files(struct stage *stage, struct error *err);
 
 /* Binds a part of the source's table instead of all of it: pages from first on, before end. */
 void stage_bind_pages(struct stage_bound *bound, int64_t first, int64_t end);
-
-/* The columns of staging that no source has, for the relay of one; ends with copy_close. */
-struct copy *stage_new_lead(const struct stage *stage, const struct source *source);
 
 /* Servers: COPY out of each snapshot into staging, then what does not pass the checks into the
  * rejects. */

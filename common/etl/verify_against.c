@@ -85,11 +85,11 @@ static bool write_differences(struct db *db, const struct sql *differences, cons
     size_t length;
     int64_t rows;
     bool ok;
-    if (!output_file_open(&file, path, err))
+    if (!output_file_open(&file, path, "look at the folder and its space", err))
         return false;
     ok = db_copy_out(db, differences, NULL, err);
     while (ok && (ok = db_copy_get(db, &bytes, &length, err)) && length > 0)
-        fwrite(bytes, 1, length, file.stream); /* closing it tells */
+        ok = output_file_add(&file, bytes, length, err);
     ok = ok && db_copy_out_end(db, &rows, err);
     return output_file_close(&file, ok, err);
 }

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "base/str.h"
 #include "etl_world.h"
 
 #define FORM(id, user, time)                                                   \
@@ -36,6 +37,26 @@ static inline void add_source_form(const char *id, const char *received_on)
              " VALUES ('%s', 'd', 'a', 'x', 'u1', %s, %s, 1)",
              id, received_on, received_on);
     world_source_sql(text);
+}
+
+/* A file of so many lines; its path is good to the program's end. */
+static inline const char *make_lines(size_t count, const char *line)
+{
+    struct str text;
+    str_init(&text);
+    for (size_t i = 0; i < count; i++)
+        str_add_text(&text, line);
+    const char *path = world_file(text.text);
+    str_release(&text);
+    return path;
+}
+
+/* Loads forms, which must fail so and stage nothing. */
+static inline void fail_to_load(struct stage_options options, enum status status, const char *part)
+{
+    assert_false(world_stage("form", options));
+    assert_failed(status, part);
+    assert_value("SELECT count(*) FROM staging.form", "0");
 }
 
 #endif

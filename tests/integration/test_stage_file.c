@@ -44,25 +44,6 @@ static int set_up(void **state)
     return world_set_up(state);
 }
 
-/* A file of so many lines; yours until the next call. */
-static const char *make_lines(size_t count, const char *line)
-{
-    struct str text;
-    str_init(&text);
-    for (size_t i = 0; i < count; i++)
-        str_add_text(&text, line);
-    const char *path = world_file(text.text);
-    str_release(&text);
-    return path;
-}
-
-static void fail_to_load(struct stage_options options, enum status status, const char *part)
-{
-    assert_false(world_stage("form", options));
-    assert_failed(status, part);
-    assert_value("SELECT count(*) FROM staging.form", "0");
-}
-
 /* ---- formats ---- */
 
 static void a_format_is_that_of_the_option_or_of_the_suffix(void **state)

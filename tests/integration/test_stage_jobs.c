@@ -3,15 +3,20 @@
 /* link: -Wl,--wrap=db_commit,--wrap=db_run,--wrap=db_query,--wrap=db_explain,--wrap=copy_open */
 /* link: -Wl,--wrap=copy_end,--wrap=copy_relay,--wrap=db_set_label,--wrap=reject_open */
 /* link: -Wl,--wrap=db_open_source,--wrap=db_run_schema,--wrap=db_open */
-/* link: -Wl,--wrap=db_begin_in_snapshot */
+/* link: -Wl,--wrap=db_begin_in_snapshot,--wrap=progress_tell,--wrap=log_event */
 #include "etl/stage_jobs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/progress.h"
 #include "form_world.h"
 
 static const char *spec;
@@ -23,6 +28,28 @@ bool __wrap_db_begin_in_snapshot(struct db *db, const char *snapshot, struct err
 {
     return is_gone ? error_set(err, STATUS_TEMPORARY, "gone; run the step again")
                    : __real_db_begin_in_snapshot(db, snapshot, err);
+}
+
+/* Every sign of life is due, and the last one with rows is kept. */
+static char sign[512];
+void __wrap_progress_tell(struct progress *progress);
+void __wrap_progress_tell(struct progress *progress)
+{
+    progress_show(progress);
+}
+
+void __wrap_log_event(enum log_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void __wrap_log_event(enum log_level level, const char *event, const char *format, ...)
+{
+    char text[sizeof sign];
+    va_list values;
+    (void)level;
+    va_start(values, format);
+    vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    if (strcmp(event, "copy") == 0 && strstr(text, " rows="))
+        memcpy(sign, text, sizeof sign);
 }
 
 /* A few pages of forms. */
@@ -39,6 +66,24 @@ static bool load(void)
     struct stage_options options = world_options(spec);
     options.jobs = 3;
     return world_stage("form", options);
+}
+
+static void signs_of_life_name_the_window_however_many_sessions_read_it(void **state)
+{
+    (void)state;
+    make_forms();
+    struct stage_options options = world_options(spec);
+    options.window.has_window = true;
+    options.window.since = CLOCK_BEGINNING;
+    for (options.jobs = 1; options.jobs <= 3; options.jobs++) {
+        char expected[64] = " since=-infinity until=";
+        options.window.until = (1704672000 + options.jobs) * CLOCK_SECOND;
+        clock_format(options.window.until, expected + strlen(expected));
+        *sign = '\0';
+        assert_true(world_stage("form", options));
+        assert_non_null(strstr(sign, " rows=200 "));
+        assert_non_null(strstr(sign, expected));
+    }
 }
 
 static void prepare(void)
@@ -97,7 +142,7 @@ static void a_window_without_time_is_not_read(void **state)
                           .batch = &batch,
                           .sources = {.items = &source, .count = 1, .are_servers = true}};
     (void)state;
-    assert_true(stage_read_at_once(&stage, &world.err));
+    assert_true(stage_read_at_once(&stage, &source, 1, &world.err));
     assert_int_equal(source.rows, 0);
 }
 
@@ -114,8 +159,11 @@ static void wherever_it_fails_the_next_try_reads_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_row_is_read_by_one_session),          TEST(more_jobs_than_pages_are_not_made),
-        TEST(a_snapshot_that_is_gone_fails_the_load),   TEST(a_window_without_time_is_not_read),
+        TEST(each_row_is_read_by_one_session),
+        TEST(more_jobs_than_pages_are_not_made),
+        TEST(a_snapshot_that_is_gone_fails_the_load),
+        TEST(a_window_without_time_is_not_read),
+        TEST(signs_of_life_name_the_window_however_many_sessions_read_it),
         TEST(wherever_it_fails_the_next_try_reads_all),
     };
     return cmocka_run_group_tests(tests, world_begin, world_end);

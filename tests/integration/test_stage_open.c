@@ -179,6 +179,57 @@ static void an_extracts_window_can_be_bounded_and_settled(void **state)
     assert_true(world_count("behind_seconds") >= 49 * 60);
 }
 
+static void the_start_bounds_an_extracts_first_window_too(void **state)
+{
+    struct stage_options options = open_window();
+    (void)state;
+    options.window.start = clock_now() - 300 * MINUTE;
+    options.window.max_window = 10 * MINUTE;
+    assert_opened(options, "done");
+    assert_value("SELECT until - since FROM etl.batch", "00:10:00");
+}
+
+static void an_extract_is_not_read_again_alone(void **state)
+{
+    struct stage_options options = open_window();
+    (void)state;
+    assert_opened(options, "done");
+    complete("1");
+    options.window.settle = 10 * MINUTE; /* before where the first one ended */
+    assert_opened(options, "nothing-to-do");
+}
+
+static void a_dry_run_shows_the_window_that_would_be_opened(void **state)
+{
+    (void)state;
+    assert_opened(open_window(), "done");
+    complete("1");
+    world.common.dry_run = true;
+    assert_opened(open_window(), "nothing-to-do");
+    const char *since = result_get_text(&world.result, "since");
+    assert_non_null(since);
+    assert_string_equal(since, world_value("SELECT to_char(until - interval '15 min',"
+                                           " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM etl.batch"));
+}
+
+static void a_list_of_keys_has_a_time_and_no_window(void **state)
+{
+    const char *files[] = {"a.ndjson", "b.ndjson"}; /* which come by the batch */
+    struct stage_options options = open_window();
+    (void)state;
+    options.sources = (struct task_list){.items = files, .count = 2};
+    options.reconcile = true;
+    options.window.start = clock_now() - 300 * MINUTE;
+    options.window.max_window = 10 * MINUTE;
+    options.window.settle = 60 * MINUTE;
+    if (!world_stage("user", options))
+        fail_msg("%s", world.err.message);
+    assert_value("SELECT concat_ws(' ', since, until > now() - interval '61 min',"
+                 " until <= now() - interval '1 hour') FROM etl.batch",
+                 "-infinity t t");
+    assert_value("SELECT has_watermark FROM etl.batch_source", "f");
+}
+
 static void a_window_that_is_empty_is_not_opened(void **state)
 {
     struct stage_options options = open_window();
@@ -260,6 +311,10 @@ int main(void)
         TEST(a_database_is_no_extract),
         TEST(the_next_window_begins_where_the_last_complete_one_ended),
         TEST(an_extracts_window_can_be_bounded_and_settled),
+        TEST(the_start_bounds_an_extracts_first_window_too),
+        TEST(an_extract_is_not_read_again_alone),
+        TEST(a_dry_run_shows_the_window_that_would_be_opened),
+        TEST(a_list_of_keys_has_a_time_and_no_window),
         TEST(a_window_that_is_empty_is_not_opened),
         TEST(a_window_that_is_held_back_tells_by_whom),
         TEST(a_twin_with_other_sources_is_told),

@@ -7,32 +7,11 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
 #include "form_world.h"
-
-/* A file of so many lines; yours until the next call. */
-static const char *make_lines(size_t count, const char *line)
-{
-    struct str text;
-    str_init(&text);
-    for (size_t i = 0; i < count; i++)
-        str_add_text(&text, line);
-    const char *path = world_file(text.text);
-    str_release(&text);
-    return path;
-}
-
-static void fail_to_load(struct stage_options options, enum status status, const char *part)
-{
-    assert_false(world_stage("form", options));
-    assert_failed(status, part);
-    assert_value("SELECT count(*) FROM staging.form", "0");
-}
 
 /* ---- too many rejects of a file ---- */
 

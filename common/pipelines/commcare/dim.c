@@ -20,12 +20,7 @@ static const struct field membership_fields[] = {
 };
 
 static const struct field user_fields[] = {
-    {.column = "user_id",
-     .path = "_id",
-     .type = FIELD_TEXT,
-     .required = true,
-     .is_key = true,
-     .is_listed = true},
+    {.column = "user_id", .path = "_id", .type = FIELD_TEXT, .is_key = true, .is_listed = true},
     {.column = "username", .path = "username", .type = FIELD_TEXT},
     {.column = "first_name", .path = "first_name", .type = FIELD_TEXT},
     {.column = "last_name", .path = "last_name", .type = FIELD_TEXT},
@@ -107,12 +102,7 @@ const struct feed commcare_user = {
 /* ---- groups ---- */
 
 static const struct field group_fields[] = {
-    {.column = "group_id",
-     .path = "_id",
-     .type = FIELD_TEXT,
-     .required = true,
-     .is_key = true,
-     .is_listed = true},
+    {.column = "group_id", .path = "_id", .type = FIELD_TEXT, .is_key = true, .is_listed = true},
     {.column = "name", .path = "name", .type = FIELD_TEXT},
     {.column = "domain", .path = "domain", .type = FIELD_TEXT, .longest = FIELD_ID_LONGEST},
     {.column = "doc_type", .path = "doc_type", .type = FIELD_TEXT},
@@ -175,12 +165,7 @@ const struct feed commcare_group = {
 static const char *const test_texts[] = {"true", "false", "none", NULL};
 
 static const struct field domain_fields[] = {
-    {.column = "domain_id",
-     .path = "_id",
-     .type = FIELD_TEXT,
-     .required = true,
-     .is_key = true,
-     .is_listed = true},
+    {.column = "domain_id", .path = "_id", .type = FIELD_TEXT, .is_key = true, .is_listed = true},
     {.column = "domain",
      .path = "name",
      .type = FIELD_TEXT,
@@ -270,7 +255,6 @@ static const struct field application_fields[] = {
     {.column = "application_id",
      .path = "_id",
      .type = FIELD_TEXT,
-     .required = true,
      .is_key = true,
      .is_listed = true},
     {.column = "name", .path = "name", .type = FIELD_TEXT},
@@ -327,7 +311,6 @@ static const struct field location_fields[] = {
     {.column = "location_id",
      .path = "location_id",
      .type = FIELD_TEXT,
-     .required = true,
      .is_key = true,
      .is_listed = true},
     {.column = "domain", .path = "domain", .type = FIELD_TEXT, .longest = FIELD_ID_LONGEST},

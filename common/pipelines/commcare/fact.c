@@ -13,11 +13,7 @@
 /* ---- forms ---- */
 
 static const struct field form_fields[] = {
-    {.column = "form_id",
-     .path = "form_id|id",
-     .type = FIELD_TEXT,
-     .required = true,
-     .is_key = true},
+    {.column = "form_id", .path = "form_id|id", .type = FIELD_TEXT, .is_key = true},
     {.column = "domain", .path = "domain", .type = FIELD_TEXT, .longest = FIELD_ID_LONGEST},
     {.column = "app_id", .path = "app_id", .type = FIELD_TEXT, .longest = FIELD_ID_LONGEST},
     {.column = "xmlns", .path = "xmlns|form.@xmlns", .type = FIELD_TEXT},
@@ -96,11 +92,7 @@ const struct feed commcare_form = {
 /* ---- sync logs ---- */
 
 static const struct field synclog_fields[] = {
-    {.column = "synclog_id",
-     .path = "synclog_id|_id",
-     .type = FIELD_TEXT,
-     .required = true,
-     .is_key = true},
+    {.column = "synclog_id", .path = "synclog_id|_id", .type = FIELD_TEXT, .is_key = true},
     {.column = "sync_date",
      .path = "date",
      .type = FIELD_TIME,

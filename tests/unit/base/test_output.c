@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* link: -Wl,--wrap=fdopen,--wrap=fchmod */
 #include "base/output.h"
 
 #include <dirent.h>
@@ -19,6 +20,23 @@
 #include "child.h"
 
 #define MUCH (1024 * 1024) /* more than a pipe holds */
+
+static bool has_no_memory, has_no_modes;
+FILE *__real_fdopen(int fd, const char *mode);
+FILE *__wrap_fdopen(int fd, const char *mode);
+FILE *__wrap_fdopen(int fd, const char *mode)
+{
+    errno = ENOMEM;
+    return has_no_memory ? NULL : __real_fdopen(fd, mode);
+}
+
+int __real_fchmod(int fd, mode_t mode);
+int __wrap_fchmod(int fd, mode_t mode);
+int __wrap_fchmod(int fd, mode_t mode)
+{
+    errno = EPERM;
+    return has_no_modes ? -1 : __real_fchmod(fd, mode);
+}
 
 static char folder[] = "/tmp/factline-output-XXXXXX";
 static char path[64];
@@ -267,8 +285,25 @@ static void a_missing_folder_is_an_io_error_that_names_the_file(void **state)
     (void)state;
     assert_false(output_put_file("/nonexistent/x.json", "x", 1, "do this", &err));
     assert_int_equal(err.status, STATUS_IO);
-    assert_string_equal(err.message, "could not write result file \"/nonexistent/x.json\": No such"
-                                     " file or directory; do this");
+    assert_string_equal(err.message, "could not write file \"/nonexistent/x.json\": No such file"
+                                     " or directory; do this");
+}
+
+static void what_cannot_be_had_for_a_file_leaves_nothing_behind(void **state)
+{
+    struct error err;
+
+    (void)state;
+    int before = files_in(folder);
+    has_no_memory = true;
+    assert_false(output_put_file(path, "x", 1, "x", &err));
+    has_no_memory = false;
+    assert_non_null(strstr(err.message, "Cannot allocate memory"));
+    has_no_modes = true;
+    assert_false(output_put_file(path, "x", 1, "x", &err));
+    has_no_modes = false;
+    assert_non_null(strstr(err.message, "Operation not permitted"));
+    assert_int_equal(files_in(folder), before);
 }
 
 static void a_rename_that_fails_leaves_nothing_behind(void **state)
@@ -341,9 +376,9 @@ static void write_pieces(bool is_whole, const char *to, bool ends_well)
     struct error err;
     struct output_file file;
 
-    assert_true(output_file_open(&file, to, &err));
-    fputs("one, ", file.stream);
-    fputs("two\n", file.stream);
+    assert_true(output_file_open(&file, to, "x", &err));
+    assert_true(output_file_add(&file, "one, ", 5, &err));
+    assert_true(output_file_add(&file, "two\n", 4, &err));
     assert_int_equal(output_file_close(&file, is_whole, &err), ends_well);
     if (is_whole && !ends_well)
         assert_int_equal(err.status, STATUS_IO);
@@ -379,10 +414,10 @@ static void a_file_of_pieces_wants_its_folder(void **state)
     struct output_file file;
 
     (void)state;
-    assert_false(output_file_open(&file, "/nonexistent/x.csv", &err));
+    assert_false(output_file_open(&file, "/nonexistent/x.csv", "do this", &err));
     assert_int_equal(err.status, STATUS_IO);
-    assert_string_equal(err.message, "could not write file \"/nonexistent/x.csv\"; look at the "
-                                     "folder and its space");
+    assert_string_equal(err.message, "could not write file \"/nonexistent/x.csv\": No such file"
+                                     " or directory; do this");
 }
 
 int main(void)
@@ -397,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_file_has_the_mode_that_the_umask_leaves),
         cmocka_unit_test(a_bare_name_is_in_the_working_folder),
         cmocka_unit_test(a_missing_folder_is_an_io_error_that_names_the_file),
+        cmocka_unit_test(what_cannot_be_had_for_a_file_leaves_nothing_behind),
         cmocka_unit_test(a_rename_that_fails_leaves_nothing_behind),
         cmocka_unit_test(a_disk_that_is_full_leaves_the_old_file),
         cmocka_unit_test(only_a_regular_file_may_be_replaced),

@@ -161,7 +161,7 @@ static void a_result_file_that_cannot_be_made_is_an_io_error(void **state)
     (void)state;
     CALL(&child, .task = {.run = succeed}, .words = {"--result-file", "/nonexistent/x"});
     has_failed(&child, 74,
-               "load-staging: error: could not write result file \"/nonexistent/x\": No"
+               "load-staging: error: could not write file \"/nonexistent/x\": No"
                " such file or directory" COMMITTED);
     CALL(&child, .task = {.run = succeed}, .words = {"--result-file", "/dev/null"});
     has_failed(&child, 64,
