@@ -66,6 +66,35 @@ def a_broken_course_is_tried_again_by_each_run_and_forgotten_when_it_works():
 
 
 @test
+def courses_without_enrollments_have_their_metrics_beside_a_broken_one():
+    site = two_courses()
+    break_course(site, OTHER)
+    lone = "course-v1:edX+Z+26"
+    site.take(
+        "student_module",
+        [module(CARLOS, "p2", 1e300, 3.0, course=OTHER), module(CARLOS, "p1", 1.0, course=lone)],
+    )
+    site.derive()
+    equal(pending(site), [OTHER], "pending units")
+    check(site.metric("2026-04-11", "*", lone) is not None, "no metrics after the first run")
+    site.sql.run("TRUNCATE warehouse.course_daily_metrics")
+    site.derive("--force")
+    check(site.metric("2026-04-11", "*", lone) is not None, "no metrics after --force")
+
+
+@test
+def a_repair_leaves_out_a_broken_course():
+    site = two_courses()
+    break_course(site, OTHER)
+    site.take("student_module", [module(CARLOS, "p2", 1e300, 3.0, course=OTHER)])
+    site.derive()
+    site.sql.run("UPDATE warehouse.enrollment_data SET points_possible = 99")
+    equal(site.verify("--repair")["rows_repaired"], 3, "rows_repaired")
+    equal(pending(site), [OTHER], "pending units")
+    site.verify()
+
+
+@test
 def one_course_alone_is_recomputed_by_its_key():
     site = two_courses()
     site.derive()
