@@ -338,6 +338,15 @@ def migration_makes_the_schema_once():
 
 
 @test
+def a_database_that_others_use_under_the_same_names_is_a_configuration_error():
+    warehouse = Warehouse(migrated=False)
+    warehouse.sql.run("CREATE SCHEMA warehouse; CREATE TABLE warehouse.form_fact (id integer)")
+    run = warehouse.run("migrate-warehouse", expect=78)
+    contains(run.error, "a database of its own", "the remedy")
+    equal(warehouse.sql.value("SELECT to_regnamespace('etl')"), "", "left of the migration")
+
+
+@test
 def two_migrations_at_once_take_turns():
     warehouse = Warehouse(migrated=False)
     processes = [warehouse.start("migrate-warehouse") for _ in range(3)]
