@@ -226,6 +226,14 @@ def a_workflow_that_never_completed_is_stale():
 
 
 @test
+def a_derived_workflow_that_chose_its_batches_has_completed():
+    warehouse = Warehouse()
+    warehouse.take("form", [doc.form("f1")])
+    warehouse.run("app-status-from-fact", "form", "--from-date", "2024-01-01")
+    warehouse.run("batch-status", "app_status_form", "--max-lag", "1h")
+
+
+@test
 def a_source_that_was_left_out_is_named():
     warehouse, one, two = Warehouse(), SourceDatabase(), SourceDatabase()
     warehouse.take_from("form", [one, two])
