@@ -221,14 +221,16 @@ static bool run_steps(struct db *db, const struct derivation *derivation,
         return false;
     if (!batch_find(db, derivation->workflow, id, *run_key, batch, err))
         return false;
+    if (batch->id != 0 && task_common()->force && !batch_find_latest(db, batch, err))
+        return false;
     bool is_repeated = batch->state == BATCH_COMPLETE && task_common()->force;
-    if (batch->state == BATCH_COMPLETE && !is_repeated)
-        return batch_earlier_result(db, batch, task_name(), result, &is_done, err);
     if (batch->id != 0 && !is_repeated && strcmp(batch->fingerprint, fingerprint) != 0)
         return error_set(
             err, STATUS_USAGE,
             "batch \"%s\" of this run key was opened for other batches; pass --run-key",
             batch->id_text);
+    if (batch->state == BATCH_COMPLETE && !is_repeated)
+        return batch_earlier_result(db, batch, task_name(), result, &is_done, err);
     if (!find_work(db, derivation, options, work, err))
         return false;
     if (task_common()->dry_run) {

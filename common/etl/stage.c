@@ -355,6 +355,8 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
     if (!is_opened)
         return answer_held(stage, &window, started, result);
     return stage->options->open_window ? answer_opened(stage, true, window.behind, started, result)
+        if (!batch_find_latest(stage->db, batch, err))
+            return false;
                                        : load(stage, window.behind, started, result, err);
 }
 
