@@ -41,6 +41,12 @@ static bool parse_size(const char *text, int64_t *size, struct error *err)
                      "--max-record wants a size up to 255MiB; for example 1048576 or 16MiB");
 }
 
+bool stage_check_format(const char *format, struct error *err)
+{
+    return !format || stage_format(format, "") != STAGE_NO_FORMAT ||
+           error_set(err, STATUS_USAGE, "unrecognized format; name ndjson, csv or tsv");
+}
+
 static bool names_agent(const struct feed *feed)
 {
     for (const struct field *field = feed->fields; field->path; field++)
@@ -72,8 +78,8 @@ static bool check_options(struct stage *stage, struct error *err)
         return error_set(err, STATUS_USAGE,
                          "records of feed \"%s\" name no agent; leave out --crawler-agents",
                          stage->feed->name);
-    if (options->format && stage_format(options->format, "") == STAGE_NO_FORMAT)
-        return error_set(err, STATUS_USAGE, "unrecognized format; name ndjson, csv or tsv");
+    if (!stage_check_format(options->format, err))
+        return false;
     if (options->max_record && !parse_size(options->max_record, &stage->max_record, err))
         return false;
     /* What fails again in a replay stays open; by itself it is no reason to stop. A key that cannot
