@@ -199,19 +199,12 @@ static bool is_intact(struct stage *stage, bool *intact, struct error *err)
     return true;
 }
 
-static bool load(struct stage *stage, int64_t behind, int64_t started, struct result *result,
-                 struct error *err)
+static bool load(struct stage *stage, int64_t started, struct result *result, struct error *err)
 {
     bool is_done;
+    int64_t clock = CLOCK_BEGINNING;
     struct batch *batch = stage->batch;
-    bool is_extract = stage_is_extract(batch);
-    if (is_extract && stage->sources.are_servers)
-        return error_set(err, STATUS_USAGE,
-                         "batch \"%s\" was opened for an extract; give its file by --source",
-                         batch->id_text);
-    if (!is_extract && !source_list_restore(&stage->sources, stage->db, batch, err))
-        return false;
-    if (!source_list_open(&stage->sources, err) ||
+    if (!stage_restore(stage, err) || !source_list_open(&stage->sources, err) ||
         !batch_hold(stage->db, batch, "load-staging", err))
         return false;
     if (!batch->is_held) {
@@ -232,6 +225,8 @@ static bool load(struct stage *stage, int64_t behind, int64_t started, struct re
     }
     stage->is_filtered = stage->options->window.has_window && !stage->sources.are_servers;
     if (!draw_read_number(stage, err) ||
+        (stage_is_extract(batch) && /* whose files are known only now */
+         !source_list_record(&stage->sources, stage->db, batch, err)) ||
         !source_list_snapshot(&stage->sources, stage->db, batch, err) || !db_commit(stage->db, err))
         return false;
 
@@ -242,14 +237,21 @@ static bool load(struct stage *stage, int64_t behind, int64_t started, struct re
             keep_sample(stage);
         return false;
     }
-    report(stage, stage->counts.read == 0 ? "nothing-to-do" : "done", behind, started, result);
+    for (size_t i = 0; i < stage->sources.count; i++)
+        if (stage->sources.items[i].clock > clock)
+            clock = stage->sources.items[i].clock;
+    report(stage, stage->counts.read == 0 ? "nothing-to-do" : "done", stage_behind(stage, clock),
+           started, result);
     return batch_finish(stage->db, batch, result, err);
 }
 
-static bool answer_opened(struct stage *stage, bool is_new, int64_t behind, int64_t started,
-                          struct result *result)
+static bool answer_opened(struct stage *stage, const char *status, int64_t started,
+                          struct result *result, struct error *err)
 {
-    report(stage, is_new ? "done" : "already-done", behind, started, result);
+    int64_t clock;
+    if (!batch_clock(stage->db, &clock, err))
+        return false;
+    report(stage, status, stage_behind(stage, clock), started, result);
     return true;
 }
 
@@ -270,20 +272,20 @@ static bool go_on(struct stage *stage, const char *fingerprint, int64_t started,
                   struct result *result, struct error *err)
 {
     bool intact, is_done = false;
-    if (!stage_check_fingerprint(stage->batch, fingerprint, err))
+    if (!stage_check_fingerprint(stage, fingerprint, err))
         return false;
     if (stage->batch->state == BATCH_SUPERSEDED)
         return error_set(err, STATUS_DATA,
                          "batch \"%s\" was superseded by a newer generation; load that one",
                          stage->batch->id_text);
     if (stage->options->open_window)
-        return answer_opened(stage, false, 0, started, result);
+        return answer_opened(stage, "already-done", started, result, err);
     if (!is_intact(stage, &intact, err))
         return false;
     if (intact &&
         !batch_earlier_result(stage->db, stage->batch, "load-staging", result, &is_done, err))
         return false;
-    return is_done || load(stage, 0, started, result, err);
+    return is_done || load(stage, started, result, err);
 }
 
 static bool name_sources(struct stage *stage, struct error *err)
@@ -307,14 +309,15 @@ static bool name_sources(struct stage *stage, struct error *err)
 }
 
 /* --dry-run: what a run would read. */
-static bool show_plan(struct stage *stage, int64_t started, struct result *result,
-                      struct error *err)
+static bool show_plan(struct stage *stage, const char *fingerprint, int64_t started,
+                      struct result *result, struct error *err)
 {
     struct window window;
-    if (!source_list_open(&stage->sources, err))
-        return false;
     bool is_chosen = stage->batch->id != 0 && !task_common()->force;
-    if (is_chosen ? !source_list_restore(&stage->sources, stage->db, stage->batch, err)
+    if ((is_chosen && !stage_check_fingerprint(stage, fingerprint, err)) ||
+        !source_list_open(&stage->sources, err))
+        return false;
+    if (is_chosen ? !stage_restore(stage, err)
                   : !source_list_choose(&stage->sources, stage->db, stage->feed->name,
                                         &stage->options->window, &window, err))
         return false;
@@ -346,12 +349,14 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
     if (!batch_find(stage->db, stage->feed->name, id, *run_key, batch, err))
         return false;
     if (task_common()->dry_run)
-        return show_plan(stage, started, result, err);
+        return show_plan(stage, *fingerprint, started, result, err);
     if (batch->id != 0 && !task_common()->force)
         return go_on(stage, *fingerprint, started, result, err);
 
     int64_t generation = 1;
     if (batch->id != 0) {
+        if (!batch_find_latest(stage->db, batch, err))
+            return false;
         generation = batch->generation + 1;
         free(*run_key);
         *run_key = mem_strdup(batch->run_key);
@@ -360,10 +365,8 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
         return false;
     if (!is_opened)
         return answer_held(stage, &window, started, result);
-    return stage->options->open_window ? answer_opened(stage, true, window.behind, started, result)
-        if (!batch_find_latest(stage->db, batch, err))
-            return false;
-                                       : load(stage, window.behind, started, result, err);
+    return stage->options->open_window ? answer_opened(stage, "done", started, result, err)
+                                       : load(stage, started, result, err);
 }
 
 bool stage_check(const struct feed *feed, const struct stage_options *options, struct error *err)
