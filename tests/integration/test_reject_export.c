@@ -163,6 +163,18 @@ static void a_batch_that_is_not_there_has_no_rejects(void **state)
     assert_int_equal(count_files(), 0);
 }
 
+static void a_transform_that_fails_keeps_no_reject_back(void **state)
+{
+    (void)state;
+    load_as(NULL, FORM("f1", "u", "2024-01-05") "nonsense\n");
+    world_sql("UPDATE etl.batch SET state = 'failed', failed_step = 'transform-fact'");
+    assert_true(export());
+    assert_holds("nonsense\n");
+    world_sql("UPDATE etl.batch SET failed_step = 'load-staging'"); /* which comes again */
+    assert_true(export());
+    assert_holds("");
+}
+
 static void the_format_may_be_named(void **state)
 {
     (void)state;
@@ -277,6 +289,7 @@ int main(void)
         TEST(records_of_tables_go_where_the_name_says_so_with_their_header),
         TEST(tables_with_other_headers_are_exported_by_batch),
         TEST(a_batch_that_is_not_there_has_no_rejects),
+        TEST(a_transform_that_fails_keeps_no_reject_back),
         TEST(the_format_may_be_named),
         TEST(a_dry_run_writes_no_file),
         TEST(many_rejects_come_in_helpings),
