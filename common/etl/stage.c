@@ -224,9 +224,7 @@ static bool load(struct stage *stage, int64_t started, struct result *result, st
         return batch_earlier_result(stage->db, batch, "load-staging", result, &is_done, err);
     }
     stage->is_filtered = stage->options->window.has_window && !stage->sources.are_servers;
-    if (!draw_read_number(stage, err) ||
-        (stage_is_extract(batch) && /* whose files are known only now */
-         !source_list_record(&stage->sources, stage->db, batch, err)) ||
+    if (!draw_read_number(stage, err) || !stage_record_files(stage, err) ||
         !source_list_snapshot(&stage->sources, stage->db, batch, err) || !db_commit(stage->db, err))
         return false;
 

@@ -95,6 +95,15 @@ bool stage_restore(struct stage *stage, struct error *err)
     return true;
 }
 
+bool stage_record_files(struct stage *stage, struct error *err)
+{
+    const struct db_value values[] = {
+        {"batch_id", stage->batch->id_text}, {"source", STAGE_EXTRACT}, {0}};
+    return !stage_is_extract(stage->batch) ||
+           (db_run(stage->db, &sql_etl_batch_source_forget, values, NULL, err) &&
+            source_list_record(&stage->sources, stage->db, stage->batch, err));
+}
+
 int64_t stage_behind(const struct stage *stage, int64_t clock)
 {
     const struct batch *batch = stage->batch;

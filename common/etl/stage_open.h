@@ -25,6 +25,9 @@ bool stage_check_fingerprint(const struct stage *stage, const char *fingerprint,
 /* The sources' windows as the batch was opened with; STATUS_USAGE where it knows none of one. */
 bool stage_restore(struct stage *stage, struct error *err);
 
+/* Notes the files of an extract, which are known only now, in the caller's transaction. */
+bool stage_record_files(struct stage *stage, struct error *err);
+
 /* How far the end of the batch's window is behind a clock; 0 where the next does not follow on. */
 int64_t stage_behind(const struct stage *stage, int64_t clock);
 

@@ -140,6 +140,9 @@ static void its_file_comes_by_its_batch_id(void **state)
                  " FROM etl.batch",
                  "staged 2 2");
     world_load("form", world_file(TWO_FORMS), "already-done"); /* whatever its file is called */
+    world_sql("TRUNCATE staging.form");
+    world_load("form", world_file(TWO_FORMS), "done");
+    assert_value("SELECT count(*) || ' ' || sum(rows_staged) FROM etl.batch_source", "2 2");
 }
 
 static void a_dry_run_shows_what_its_file_would_be_read_for(void **state)
