@@ -120,15 +120,18 @@ static bool report(const struct batch *batch, const struct derivation *derivatio
 
 static const char *fingerprint_of(const struct derive_options *options, char *buffer, size_t size)
 {
+    int length;
     char from[CLOCK_TEXT_SIZE], to[CLOCK_TEXT_SIZE];
-    if (options->unit) {
-        snprintf(buffer, size, "unit %s", options->unit);
-        return buffer;
-    }
-    if (!options->is_range)
-        return "unconsumed";
-    snprintf(buffer, size, "%s..%s", clock_format(options->from, from),
-             clock_format(options->to, to));
+    if (options->unit)
+        length = snprintf(buffer, size, "unit %s", options->unit);
+    else if (options->is_range)
+        length = snprintf(buffer, size, "%s..%s", clock_format(options->from, from),
+                          clock_format(options->to, to));
+    else
+        length = snprintf(buffer, size, "unconsumed");
+    if (options->has_as_of)
+        snprintf(buffer + length, size - (size_t)length, " as of %s",
+                 clock_format(options->as_of, to));
     return buffer;
 }
 
@@ -212,16 +215,15 @@ static bool run_steps(struct db *db, const struct derivation *derivation,
                       struct result *result, struct error *err)
 {
     bool is_done;
-    char buffer[320]; /* two times, or a unit: a key of at most 255 bytes */
+    char buffer[320]; /* three times, or a unit, a key of at most 255 bytes, and one */
     const char *fingerprint = fingerprint_of(options, buffer, sizeof buffer);
     if (!schema_check(db, pipeline_of_workflow(derivation->workflow), err))
         return false;
     const char *id = task_common()->batch_id;
     if (!id && !(*run_key = batch_run_key(db, err)))
         return false;
-    if (!batch_find(db, derivation->workflow, id, *run_key, batch, err))
-        return false;
-    if (batch->id != 0 && task_common()->force && !batch_find_latest(db, batch, err))
+    if (!batch_find(db, derivation->workflow, id, *run_key, batch, err) ||
+        (task_common()->force && !batch_find_latest(db, batch, err)))
         return false;
     bool is_repeated = batch->state == BATCH_COMPLETE && task_common()->force;
     if (batch->id != 0 && !is_repeated && strcmp(batch->fingerprint, fingerprint) != 0)
@@ -237,8 +239,8 @@ static bool run_steps(struct db *db, const struct derivation *derivation,
         char *batches = array_of(work);
         const struct db_value values[] = {
             {"batches", batches}, {"batch_id", "0"}, {"units", NULL}, {"as_of", NULL}, {0}};
-        bool ok =
-            step_show_all(db, work->is_all ? derivation->all : derivation->changed, values, err);
+        bool ok = step_show_all(
+            db, work->is_all || options->unit ? derivation->all : derivation->changed, values, err);
         free(batches);
         return ok && report(batch, derivation, "nothing-to-do", work, counts, started, result);
     }

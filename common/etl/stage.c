@@ -344,7 +344,8 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
         return false;
     if (!id && !(*run_key = batch_run_key(stage->db, err)))
         return false;
-    if (!batch_find(stage->db, stage->feed->name, id, *run_key, batch, err))
+    if (!batch_find(stage->db, stage->feed->name, id, *run_key, batch, err) ||
+        (task_common()->force && !batch_find_latest(stage->db, batch, err)))
         return false;
     if (task_common()->dry_run)
         return show_plan(stage, *fingerprint, started, result, err);
@@ -353,8 +354,6 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
 
     int64_t generation = 1;
     if (batch->id != 0) {
-        if (!batch_find_latest(stage->db, batch, err))
-            return false;
         generation = batch->generation + 1;
         free(*run_key);
         *run_key = mem_strdup(batch->run_key);

@@ -106,6 +106,11 @@ def one_course_alone_is_recomputed_by_its_key():
     equal(run["rows_repaired"], 3, "repaired")
     site.verify()
     site.derive("--context", "no course", expect=64)
+    site.derive("--context", OTHER, "--run-key", "k")
+    site.derive("--context", COURSE, "--run-key", "k", expect=64)
+    site.derive("--context", OTHER, "--run-key", "k", as_of="2026-04-13", expect=64)
+    run = site.derive("--context", OTHER, "--dry-run")
+    contains(run.stderr, "enrollment_data_from_all", "the plan")
 
 
 @test
