@@ -147,6 +147,20 @@ def a_coached_course_is_measured_by_the_structure_of_its_course():
 
 
 @test
+def a_coached_course_may_leave_the_structure_of_its_course_for_one_without_points():
+    site, ccx = Site().base(), "ccx-v1:edX+X+26+ccx@7"
+    site.take("enrollment", [enrollment(CARLOS, ccx)])
+    site.derive()
+    equal(site.data(CARLOS, ccx), (0, 7, 0, 2, 0), "by the structure of the course")
+    own = structure("C1", "2026-04-01T00:00:00Z")[0]
+    key = "ccx-block-v1:edX+X+26+ccx@7+type@course+block@course"
+    site.take("course_block", [{**own, "course_id": ccx, "usage_key": key}])
+    site.derive()
+    equal(site.data(CARLOS, ccx), (0, 0, 0, 0, 0), "by its own")
+    site.verify()
+
+
+@test
 def an_enrollment_without_structure_has_no_points_and_no_error():
     site = Site()
     site.take("enrollment", [enrollment(CARLOS)])
