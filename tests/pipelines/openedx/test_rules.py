@@ -200,6 +200,19 @@ def activity_before_its_enrollment_is_counted_when_that_arrives():
 
 
 @test
+def a_run_as_of_an_earlier_day_repairs_the_later_days_that_have_their_rows():
+    site = Site().base()
+    site.derive(as_of="2026-04-12")
+    site.take("enrollment", [enrollment(CARLOS, is_active=0, history_date="2026-04-01T00:00:00Z")])
+    site.derive(as_of="2026-04-05")
+    equal(site.metric("2026-04-12", "enrollment_count"), (2,), "a day after the run's")
+    site.take("enrollment", [enrollment(LYLA, is_active=0, history_date="2026-04-10T00:00:00Z")])
+    site.derive(as_of="2026-04-12")
+    equal(site.metric("2026-04-09", "enrollment_count"), (2,), "a day before both")
+    equal(site.metric("2026-04-12", "enrollment_count"), (1,), "both have left")
+
+
+@test
 def staff_of_a_course_do_not_count_as_its_learners():
     site = Site().base()
     site.derive()

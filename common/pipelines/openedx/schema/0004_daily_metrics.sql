@@ -416,8 +416,9 @@ SELECT count(*), (SELECT count(*) FROM summed),
   FROM judged
 $$;
 
--- Write the metrics of contexts[i] from from_dates[i] to as_of, today where that is NULL; what is
--- right already is not written. No change touches a day before from_dates[i].
+-- Write the metrics of contexts[i] from from_dates[i] to as_of, today where that is NULL, or to the
+-- last day that has its row; what is right already is not written. No change touches a day before
+-- from_dates[i], and a day that were left as it was would stay wrong: later ones start from it.
 CREATE FUNCTION warehouse.write_course_daily_metrics(
         contexts bigint[], from_dates date[], batch bigint, as_of timestamptz)
     RETURNS bigint
@@ -425,7 +426,11 @@ CREATE FUNCTION warehouse.write_course_daily_metrics(
 WITH wanted AS MATERIALIZED (
     SELECT wanted.context_id, wanted.from_date, last.on_date AS to_date
       FROM unnest(contexts, from_dates) AS wanted (context_id, from_date)
-     CROSS JOIN (SELECT (COALESCE(as_of, now()) AT TIME ZONE 'UTC')::date AS on_date) AS last
+     CROSS JOIN LATERAL (
+               SELECT GREATEST((COALESCE(as_of, now()) AT TIME ZONE 'UTC')::date,
+                               max(known.metric_date)) AS on_date
+                 FROM warehouse.course_daily_metrics AS known
+                WHERE known.context_id = wanted.context_id) AS last
      WHERE wanted.from_date <= last.on_date
 ), before AS MATERIALIZED (
     -- what the numbers were on the day before, where it has its row
