@@ -4,10 +4,11 @@
 
 import os
 import sys
+from itertools import permutations
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "lib"))
-from harness import check, contains, equal, main, test  # noqa: E402
+from harness import check, contains, equal, for_each, main, test  # noqa: E402
 from learning import COURSE, Platform, Site, enrollment, module, structure, usage  # noqa: E402
 
 CARLOS, LYLA, MINA = 101, 102, 103
@@ -481,6 +482,36 @@ def a_platform_on_postgresql_is_read_by_its_own_tables():
         site.run("load-staging", "course_block", "--source", source.spec, expect=64).error,
         "no course_block there",
     )
+
+
+@for_each(list(permutations(range(3))))
+def snapshots_tell_the_same_in_whatever_order_they_are_transformed(order):
+    site, source = Site(), Platform()
+    source.sql.run(f"""
+        INSERT INTO student_courseenrollment (id, course_id, created, is_active, mode, user_id)
+            VALUES (1, '{COURSE}', '2026-02-01 09:00Z', true, 'audit', 101)""")
+    loaded = []
+    for is_active in (True, False, True):
+        source.sql.run(f"UPDATE student_courseenrollment SET is_active = {is_active}")
+        loaded.append(site.load_from("enrollment", [source]))
+    for place in order:
+        site.transform("enrollment", loaded[place])
+    equal(
+        site.sql.tuples("SELECT is_active FROM warehouse.enrollment_event_fact ORDER BY event_on"),
+        [(True,), (False,), (True,)],
+        "events",
+    )
+    first, *later = site.sql.tuples(
+        "SELECT event_on, version_time FROM warehouse.enrollment_event_fact ORDER BY event_on"
+    )
+    equal(first[0], "2026-02-01T09:00:00+00:00", "the first tells of the enrollment itself")
+    check(all(on == read for on, read in later), f"the others are of their reads: {later}")
+    site.derive(as_of=None)
+    today = site.sql.tuples(
+        "SELECT enrollment_count FROM warehouse.course_daily_metrics"
+        " ORDER BY metric_date DESC LIMIT 1"
+    )
+    equal((site.value_of(CARLOS, "is_enrolled"), today), (True, [(1,)]), "now")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 --
 -- The time is the change's own where it is known. A server's snapshot shows only how things stand
 -- now: the first one tells of the enrollment itself, later ones of what differs from the last
--- event.
+-- event. One that comes after a later read is put before what that one told: the first snapshot is
+-- the earlier of both, and what the later one showed holds from its own time on.
 WITH incoming AS (
     SELECT DISTINCT ON (context.id, learner.id, part.event_on)
            context.id AS context_id, learner.id AS learner_id, part.event_on, staged.user_id,
@@ -32,28 +33,79 @@ WITH incoming AS (
        AND part.event_on IS NOT NULL
      ORDER BY context.id, learner.id, part.event_on, staged.version_time DESC,
               staged.read_number DESC, staged.line_no DESC
-), judged AS MATERIALIZED (
-    SELECT incoming.*
+), compared AS MATERIALIZED (
+    SELECT incoming.*, last.event_on AS last_on, last.version_time AS last_version_time,
+           last.read_number AS last_read_number, last.is_active AS last_is_active,
+           last.mode AS last_mode,
+           (last.is_active, last.mode)
+           IS NOT DISTINCT FROM (incoming.is_active, incoming.mode) AS is_known,
+           incoming.is_snapshot
+           AND COALESCE((last.version_time, last.read_number)
+                        > (incoming.version_time, incoming.read_number), false) AS is_first
       FROM incoming
+      LEFT JOIN LATERAL (
+               SELECT known.event_on, known.is_active, known.mode, known.version_time,
+                      known.read_number
+                 FROM warehouse.enrollment_event_fact AS known
+                WHERE known.context_id = incoming.context_id
+                  AND known.learner_id = incoming.learner_id
+                  AND known.event_on < incoming.event_on
+                ORDER BY known.event_on DESC
+                LIMIT 1) AS last
+        ON true
+), told AS (
+    SELECT compared.context_id, compared.learner_id, compared.event_on, compared.user_id,
+           compared.is_active, compared.mode, compared.version_time, compared.read_number
+      FROM compared
       LEFT JOIN warehouse.enrollment_event_fact AS stored
-        ON stored.context_id = incoming.context_id
-       AND stored.learner_id = incoming.learner_id
-       AND stored.event_on = incoming.event_on
-     CROSS JOIN LATERAL (
-               SELECT (SELECT (known.is_active, known.mode)
-                              IS NOT DISTINCT FROM (incoming.is_active, incoming.mode)
-                         FROM warehouse.enrollment_event_fact AS known
-                        WHERE known.context_id = incoming.context_id
-                          AND known.learner_id = incoming.learner_id
-                          AND known.event_on < incoming.event_on
-                        ORDER BY known.event_on DESC
-                        LIMIT 1) AS is_known) AS last
-     WHERE (stored.learner_id IS NULL
+        ON stored.context_id = compared.context_id
+       AND stored.learner_id = compared.learner_id
+       AND stored.event_on = compared.event_on
+     WHERE NOT compared.is_first
+       AND (stored.learner_id IS NULL
             OR (stored.version_time, stored.read_number)
-               < (incoming.version_time, incoming.read_number)
+               < (compared.version_time, compared.read_number)
                AND (stored.is_active, stored.mode)
-                   IS DISTINCT FROM (incoming.is_active, incoming.mode))
-       AND NOT (incoming.is_snapshot AND COALESCE(last.is_known, false))
+                   IS DISTINCT FROM (compared.is_active, compared.mode))
+       AND NOT (compared.is_snapshot AND compared.is_known)
+     UNION ALL
+    SELECT compared.context_id, compared.learner_id, compared.last_on, compared.user_id,
+           compared.is_active, compared.mode, compared.version_time, compared.read_number
+      FROM compared
+     WHERE compared.is_first
+     UNION ALL
+    SELECT compared.context_id, compared.learner_id, compared.last_version_time,
+           compared.user_id, compared.last_is_active, compared.last_mode,
+           compared.last_version_time, compared.last_read_number
+      FROM compared
+     WHERE compared.is_first
+       AND NOT compared.is_known
+     UNION ALL
+    SELECT compared.context_id, compared.learner_id, later.version_time, compared.user_id,
+           later.is_active, later.mode, later.version_time, later.read_number
+      FROM compared
+     CROSS JOIN LATERAL (
+               SELECT fact.is_active, fact.mode, fact.version_time, fact.read_number
+                 FROM warehouse.enrollment_fact AS fact
+                WHERE fact.learner_id = compared.learner_id
+                  AND fact.context_id = compared.context_id
+                LIMIT 1) AS later
+     WHERE compared.is_snapshot
+       AND NOT compared.is_first
+       AND NOT compared.is_known
+       AND later.version_time > compared.version_time
+       AND (later.is_active, later.mode) IS DISTINCT FROM (compared.is_active, compared.mode)
+       AND NOT EXISTS (
+               SELECT
+                 FROM warehouse.enrollment_event_fact AS known
+                WHERE known.context_id = compared.context_id
+                  AND known.learner_id = compared.learner_id
+                  AND known.event_on > compared.event_on)
+), judged AS (
+    SELECT DISTINCT ON (told.context_id, told.learner_id, told.event_on) told.*
+      FROM told
+     ORDER BY told.context_id, told.learner_id, told.event_on, told.version_time DESC,
+              told.read_number DESC
 ), written AS (
     INSERT INTO warehouse.enrollment_event_fact AS fact (
            context_id, learner_id, event_on, user_id, is_active, mode, version_time, read_number,
