@@ -162,6 +162,17 @@ def a_coached_course_may_leave_the_structure_of_its_course_for_one_without_point
 
 
 @test
+def a_block_of_the_old_spelling_counts_only_where_the_structure_has_it():
+    site = Site().base()
+    old = module(CARLOS, "", 1.0, 3.0, module_id="i4x://edX/X/problem/p1")
+    site.take("student_module", [module(CARLOS, "p1", 2.0, 3.0), old, {**old, "student_id": LYLA}])
+    site.derive()
+    equal((site.data(CARLOS), site.data(LYLA)), ((2, 6, 1, 2, 0.5), (0, 7, 0, 2, 0)), "points")
+    equal(site.value_of(LYLA, "last_activity_on"), "2026-04-11T12:00:00+00:00", "activity")
+    site.verify()
+
+
+@test
 def an_enrollment_without_structure_has_no_points_and_no_error():
     site = Site()
     site.take("enrollment", [enrollment(CARLOS)])

@@ -138,12 +138,16 @@ WITH enrollment AS MATERIALIZED (
       JOIN warehouse.context_structure AS structure
         ON structure.context_id = fact.context_id
 ), named AS MATERIALIZED (
-    SELECT block.id, block.local_key
+    SELECT block.id, block.local_key, block.in_structure
       FROM warehouse.block_dim AS block
      WHERE block.context_id = ANY (ARRAY(SELECT DISTINCT enrollment.context_id FROM enrollment))
 ), own AS MATERIALIZED (
-    SELECT module.learner_id, module.context_id, block.local_key, module.grade, module.max_grade,
-           module.modified_on, module.selected
+    -- a key of the old spelling beside one of the new names another block of the same local key
+    SELECT module.learner_id, module.context_id,
+           CASE WHEN block.in_structure OR enrollment.structure_id <> enrollment.context_id
+                THEN block.local_key
+            END AS local_key,
+           module.grade, module.max_grade, module.modified_on, module.selected
       FROM enrollment
      CROSS JOIN LATERAL (
                SELECT fact.learner_id, fact.context_id, fact.block_id, fact.grade, fact.max_grade,
