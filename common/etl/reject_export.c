@@ -102,7 +102,7 @@ bool reject_export(struct db *db, const struct feed *feed, const char *path, str
         "behind_seconds", NULL};
     if (!schema_check(db, pipeline_of_workflow(feed->name), err))
         return false;
-    bool ok = write_file(db, feed->name, path, &written, err);
+    bool ok = task_common()->dry_run || write_file(db, feed->name, path, &written, err);
     if (ok) {
         batch_report(result, &none, feed->name, written > 0 ? "done" : "nothing-to-do", started);
         for (const char *const *name = counts; *name; name++)
