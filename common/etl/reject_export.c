@@ -100,9 +100,12 @@ bool reject_export(struct db *db, const struct feed *feed, const char *path, str
     static const char *const counts[] = {
         "rows_read",      "rows_staged", "rows_rejected", "rows_skipped", "bytes_read",
         "behind_seconds", NULL};
-    if (!schema_check(db, pipeline_of_workflow(feed->name), err))
-        return false;
-    bool ok = task_common()->dry_run || write_file(db, feed->name, path, &written, err);
+    const char *id = task_common()->batch_id;
+    struct batch named = {0};
+    bool ok = schema_check(db, pipeline_of_workflow(feed->name), err) &&
+              (!id || batch_find(db, feed->name, id, NULL, &named, err)) &&
+              (task_common()->dry_run || write_file(db, feed->name, path, &written, err));
+    batch_release(&named);
     if (ok) {
         batch_report(result, &none, feed->name, written > 0 ? "done" : "nothing-to-do", started);
         for (const char *const *name = counts; *name; name++)

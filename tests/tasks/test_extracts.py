@@ -176,6 +176,16 @@ def an_export_takes_the_place_of_nothing_in_a_dry_run_and_of_no_device():
 
 
 @test
+def the_batch_whose_rejects_are_exported_must_be_one_of_the_feed():
+    warehouse = Warehouse()
+    forms = warehouse.load("form", [doc.form("f1")])
+    with_rejects(warehouse)
+    for batch in ("k1", "9" * 20, "999", forms["batch_id"]):
+        export = ["--export-rejects", os.path.join(warehouse.folder, "out"), "--batch-id", batch]
+        warehouse.run("load-staging", "user", *export, expect=64)
+
+
+@test
 def rejects_that_can_be_read_now_are_replayed_once():
     warehouse = Warehouse()
     with_rejects(warehouse)
