@@ -5,9 +5,10 @@
 -- Batch ids are one series, so forms and sync logs are told apart by their logs. The applications
 -- of a touched user are those of the rows there are, and those in the log rows not consumed yet:
 -- the last writer of a counted form logged its key, and was either consumed, which made the row,
--- or is still in the log. So no form is missed, whichever batch wrote it. Each lookup is kept as
--- such (LIMIT 1, OFFSET 0), and the newest form is the first that the months, newest first, have in
--- the index: the cost is that of the batch, however large the facts have grown.
+-- or is still in the log. So no form is missed, whichever batch wrote it. A user who has none is
+-- examined at the unknown application, too. Each lookup is kept as such (LIMIT 1, OFFSET 0), and
+-- the newest form is the first that the months, newest first, have in the index: the cost is that
+-- of the batch, however large the facts have grown.
 WITH touched AS MATERIALIZED (
     SELECT log.user_dim_id
       FROM warehouse.form_change_log AS log
@@ -29,49 +30,66 @@ WITH touched AS MATERIALIZED (
                      FROM etl.batch_consumption AS consumption
                     WHERE consumption.consumer = 'app_status_form'
                       AND consumption.source_batch_id = batch.id))
-), candidate AS (
-    -- IS TRUE keeps the lookup a hashed one, whatever the planner thinks of a fresh log
-    SELECT log.user_dim_id, log.app_dim_id, true AS is_named
+), named AS (
+    -- IS TRUE keeps this lookup, as those below, hashed, whatever the planner thinks of a fresh log
+    SELECT log.user_dim_id, log.app_dim_id
       FROM warehouse.form_change_log AS log
      WHERE log.batch_id = ANY (ARRAY(SELECT form_batch.id FROM form_batch))
        AND (log.user_dim_id IN (SELECT touched.user_dim_id FROM touched)) IS TRUE
-     UNION ALL
-    SELECT touched.user_dim_id, status.app_dim_id, true
+     UNION
+    SELECT touched.user_dim_id, status.app_dim_id
       FROM touched
      CROSS JOIN LATERAL (
                SELECT fact.app_dim_id
                  FROM warehouse.app_status_fact AS fact
                 WHERE fact.user_dim_id = touched.user_dim_id
                OFFSET 0) AS status
-     UNION ALL
-    SELECT touched.user_dim_id, 0, false
-      FROM touched
-), examined AS (
-    SELECT candidate.user_dim_id, candidate.app_dim_id, bool_or(candidate.is_named) AS is_named
-      FROM candidate
-     GROUP BY candidate.user_dim_id, candidate.app_dim_id
-), counted AS (
-    SELECT examined.user_dim_id, examined.app_dim_id, examined.is_named,
-           form.form_id, form.received_on, form.build_dim_id, form.app_version,
-           form.commcare_version, form.domain AS form_domain,
-           sync.sync_date, sync.domain AS sync_domain,
-           bool_or(form.form_id IS NOT NULL) OVER (PARTITION BY examined.user_dim_id) AS has_form
-      FROM examined
+), counted AS MATERIALIZED (
+    SELECT named.user_dim_id, named.app_dim_id, form.form_id, form.received_on,
+           form.build_dim_id, form.app_version, form.commcare_version, form.domain
+      FROM named
       LEFT JOIN LATERAL (
-               SELECT newest.*
-                 FROM (SELECT fact.form_id, fact.received_on, fact.build_dim_id,
-                              fact.app_version, fact.commcare_version,
-                              NULLIF(fact.domain, '') AS domain
-                         FROM warehouse.form_fact AS fact
-                        WHERE fact.user_dim_id = examined.user_dim_id
-                          AND fact.app_dim_id = examined.app_dim_id
-                          AND fact.state = 1
-                          AND fact.deleted_on IS NULL
-                        ORDER BY fact.received_on DESC, fact.form_id DESC
-                        LIMIT 1) AS newest
-                WHERE examined.is_named -- asked once, outside of the months
-               OFFSET 0) AS form
+               SELECT fact.form_id, fact.received_on, fact.build_dim_id, fact.app_version,
+                      fact.commcare_version, NULLIF(fact.domain, '') AS domain
+                 FROM warehouse.form_fact AS fact
+                WHERE fact.user_dim_id = named.user_dim_id
+                  AND fact.app_dim_id = named.app_dim_id
+                  AND fact.state = 1
+                  AND fact.deleted_on IS NULL
+                ORDER BY fact.received_on DESC, fact.form_id DESC
+                LIMIT 1) AS form
         ON true
+), formless AS MATERIALIZED (
+    SELECT touched.user_dim_id
+      FROM touched
+     WHERE (touched.user_dim_id IN (
+               SELECT counted.user_dim_id
+                 FROM counted
+                WHERE counted.form_id IS NOT NULL)) IS NOT TRUE
+), examined AS (
+    SELECT counted.*, true AS is_named
+      FROM counted
+     UNION ALL
+    SELECT formless.user_dim_id, 0, NULL, NULL, NULL, NULL, NULL, NULL, false
+      FROM formless
+     WHERE (formless.user_dim_id IN (
+               SELECT counted.user_dim_id
+                 FROM counted
+                WHERE counted.app_dim_id = 0)) IS NOT TRUE
+), wanted AS (
+    SELECT examined.user_dim_id, examined.app_dim_id, examined.is_named,
+           examined.form_id IS NOT NULL
+           OR examined.app_dim_id = 0 AND sync.sync_date IS NOT NULL
+              AND examined.user_dim_id IN (SELECT formless.user_dim_id FROM formless)
+           AS is_wanted,
+           COALESCE(examined.domain, sync.domain) AS domain,
+           examined.received_on AS last_form_submission_date,
+           examined.form_id AS last_form_id,
+           COALESCE(examined.build_dim_id, 0) AS last_form_build_dim_id,
+           examined.app_version AS last_form_app_version,
+           examined.commcare_version AS last_form_commcare_version,
+           sync.sync_date AS last_sync_log_date
+      FROM examined
       LEFT JOIN LATERAL (
                SELECT fact.sync_date, NULLIF(fact.domain, '') AS domain
                  FROM warehouse.synclog_fact AS fact
@@ -79,19 +97,6 @@ WITH touched AS MATERIALIZED (
                 ORDER BY fact.sync_date DESC, fact.synclog_id DESC
                 LIMIT 1) AS sync
         ON true
-), wanted AS (
-    SELECT counted.user_dim_id, counted.app_dim_id, counted.is_named,
-           counted.form_id IS NOT NULL
-           OR counted.app_dim_id = 0 AND NOT counted.has_form AND counted.sync_date IS NOT NULL
-           AS is_wanted,
-           COALESCE(counted.form_domain, counted.sync_domain) AS domain,
-           counted.received_on AS last_form_submission_date,
-           counted.form_id AS last_form_id,
-           COALESCE(counted.build_dim_id, 0) AS last_form_build_dim_id,
-           counted.app_version AS last_form_app_version,
-           counted.commcare_version AS last_form_commcare_version,
-           counted.sync_date AS last_sync_log_date
-      FROM counted
 ), judged AS MATERIALIZED (
     SELECT wanted.user_dim_id, wanted.app_dim_id, wanted.is_named, wanted.domain,
            wanted.last_form_submission_date, wanted.last_form_id,
