@@ -212,13 +212,11 @@ static bool derive(struct db *db, const struct derivation *derivation,
 static bool check_as_of(struct db *db, const struct derive_options *options, struct error *err)
 {
     int64_t clock;
-    if (!options->has_as_of)
-        return true;
-    if (!batch_clock(db, &clock, err))
-        return false;
-    return options->as_of <= clock + AS_OF_AHEAD ||
-           error_set(err, STATUS_USAGE,
-                     "--as-of names a day that is more than a year ahead; correct the year");
+    return !options->has_as_of ||
+           (batch_clock(db, &clock, err) &&
+            (options->as_of <= clock + AS_OF_AHEAD ||
+             error_set(err, STATUS_USAGE,
+                       "--as-of names a day that is more than a year ahead; correct the year")));
 }
 
 static bool run_steps(struct db *db, const struct derivation *derivation,
