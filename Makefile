@@ -333,9 +333,13 @@ format:
 ## install: the executables to $(DESTDIR)$(PREFIX)/bin
 install: release
 	install -d '$(DESTDIR)$(PREFIX)/bin'
-	install -m 755 $(TASKS:%=build/bin/%) '$(DESTDIR)$(PREFIX)/bin'
+	@# By rename: a step that starts meanwhile finds the old executable or the new one, whole.
+	cd '$(DESTDIR)$(PREFIX)/bin' && for task in $(TASKS); do \
+	    install -m 755 "$(CURDIR)/build/bin/$$task" ".$$task.new" && \
+	    mv -f ".$$task.new" "$$task" || exit; done
 
 .PHONY: uninstall
+## uninstall: remove them from there
 uninstall:
 	rm -f $(TASKS:%='$(DESTDIR)$(PREFIX)/bin/%')
 
