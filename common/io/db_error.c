@@ -80,7 +80,7 @@ static const char *remedy(enum status status, bool is_source, const char *sqlsta
     case STATUS_CONFIG:
         if (strcmp(sqlstate, "25006") == 0)
             return "connect to the primary server";
-        return is_source ? "compare the source's release with those that the README lists"
+        return is_source ? "look whether its tables and columns are those of the feed"
                          : "run migrate-warehouse";
     case STATUS_DATA: return "correct the value at the source";
     default: return "report it";
