@@ -308,8 +308,7 @@ check-coverage: tests-coverage
 
 # $1 is the variant.
 campaign = @FACTLINE_VARIANT=$1 FACTLINE_BIN=$(CURDIR)/$(bin_$1) python3 tests/lib/run-campaign.py \
-    --seed $(SEED) --seconds $(SECONDS) $(ROBUSTNESS)
-SECONDS ?= 3600
+    --seed $(SEED) --seconds $(or $(SECONDS),3600) $(ROBUSTNESS)
 SEED ?= random
 
 .PHONY: campaign
