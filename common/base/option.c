@@ -127,6 +127,17 @@ static void add_to_list(struct task_list *list, const char *text, int argc)
     list->items[list->count++] = text;
 }
 
+/* Standard input by its path would be the empty file that takes its place. */
+static bool is_path_of_stdin(const char *text)
+{
+    static const char *const paths[] = {"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"};
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (strcmp(text, paths[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Templates of an orchestrator print missing values as nothing, None, null or
  * nan; such a value must never come to mean "no filter". */
 static bool check_text(struct parse *parse, const struct task_option *option, const char *text,
@@ -146,6 +157,9 @@ static bool check_text(struct parse *parse, const struct task_option *option, co
     if (is_stdin)
         return error_set(err, STATUS_USAGE, "%s cannot be \"-\"; give %s", label_of(option).text,
                          option->arg);
+    if (is_path_of_stdin(text))
+        return error_set(err, STATUS_USAGE, "%s cannot be read by this path; give %s",
+                         label_of(option).text, option->may_be_stdin ? "\"-\"" : option->arg);
     if (option->is_id && !task_is_id(text))
         return error_set(err, STATUS_USAGE,
                          "%s is not an id; give up to 255 of A-Z a-z 0-9 _ . ~ : + / -, and not"

@@ -120,6 +120,18 @@ bool batch_find(struct db *db, const char *workflow, const char *id, const char 
     return !run_key || read_batch(db, &sql_etl_batch_by_key, values, batch, err);
 }
 
+bool batch_find_latest(struct db *db, struct batch *batch, struct error *err)
+{
+    if (batch->id == 0)
+        return true;
+    char *workflow = mem_strdup(batch->workflow), *run_key = mem_strdup(batch->run_key);
+    const struct db_value values[] = {{"workflow", workflow}, {"run_key", run_key}, {0}};
+    bool ok = read_batch(db, &sql_etl_batch_by_key, values, batch, err);
+    free(workflow);
+    free(run_key);
+    return ok;
+}
+
 bool batch_refresh(struct db *db, struct batch *batch, struct error *err)
 {
     char id[sizeof batch->id_text];

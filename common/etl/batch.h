@@ -56,6 +56,9 @@ char *batch_run_key(struct db *db, struct error *err);
 bool batch_find(struct db *db, const char *workflow, const char *id, const char *run_key,
                 struct batch *batch, struct error *err);
 
+/* Goes on to the latest generation of the batch's run key, where there is a batch. */
+bool batch_find_latest(struct db *db, struct batch *batch, struct error *err);
+
 /* Reads it again. */
 bool batch_refresh(struct db *db, struct batch *batch, struct error *err);
 

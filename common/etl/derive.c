@@ -13,6 +13,8 @@
 #include "etl/unit.h"
 #include "etl_sql.h"
 
+#define AS_OF_AHEAD (366 * CLOCK_DAY)
+
 static const char *const count_names[] = {"keys_touched", "rows_inserted",  "rows_updated",
                                           "rows_deleted", "rows_unchanged", NULL};
 
@@ -120,15 +122,18 @@ static bool report(const struct batch *batch, const struct derivation *derivatio
 
 static const char *fingerprint_of(const struct derive_options *options, char *buffer, size_t size)
 {
+    int length;
     char from[CLOCK_TEXT_SIZE], to[CLOCK_TEXT_SIZE];
-    if (options->unit) {
-        snprintf(buffer, size, "unit %s", options->unit);
-        return buffer;
-    }
-    if (!options->is_range)
-        return "unconsumed";
-    snprintf(buffer, size, "%s..%s", clock_format(options->from, from),
-             clock_format(options->to, to));
+    if (options->unit)
+        length = snprintf(buffer, size, "unit %s", options->unit);
+    else if (options->is_range)
+        length = snprintf(buffer, size, "%s..%s", clock_format(options->from, from),
+                          clock_format(options->to, to));
+    else
+        length = snprintf(buffer, size, "unconsumed");
+    if (options->has_as_of)
+        snprintf(buffer + length, size - (size_t)length, " as of %s",
+                 clock_format(options->as_of, to));
     return buffer;
 }
 
@@ -206,37 +211,50 @@ static bool derive(struct db *db, const struct derivation *derivation,
     return batch_finish(db, batch, result, err);
 }
 
+/* Every day up to the one that is asked for is written; a year that is mistyped is millions. */
+static bool check_as_of(struct db *db, const struct derive_options *options, struct error *err)
+{
+    int64_t clock;
+    return !options->has_as_of ||
+           (batch_clock(db, &clock, err) &&
+            (options->as_of <= clock + AS_OF_AHEAD ||
+             error_set(err, STATUS_USAGE,
+                       "--as-of names a day that is more than a year ahead; correct the year")));
+}
+
 static bool run_steps(struct db *db, const struct derivation *derivation,
                       const struct derive_options *options, struct batch *batch, char **run_key,
                       struct work *work, int64_t started, struct result *counts,
                       struct result *result, struct error *err)
 {
     bool is_done;
-    char buffer[320]; /* two times, or a unit: a key of at most 255 bytes */
+    char buffer[320]; /* three times, or a unit, a key of at most 255 bytes, and one */
     const char *fingerprint = fingerprint_of(options, buffer, sizeof buffer);
-    if (!schema_check(db, pipeline_of_workflow(derivation->workflow), err))
+    if (!schema_check(db, pipeline_of_workflow(derivation->workflow), err) ||
+        !check_as_of(db, options, err))
         return false;
     const char *id = task_common()->batch_id;
     if (!id && !(*run_key = batch_run_key(db, err)))
         return false;
-    if (!batch_find(db, derivation->workflow, id, *run_key, batch, err))
+    if (!batch_find(db, derivation->workflow, id, *run_key, batch, err) ||
+        (task_common()->force && !batch_find_latest(db, batch, err)))
         return false;
     bool is_repeated = batch->state == BATCH_COMPLETE && task_common()->force;
-    if (batch->state == BATCH_COMPLETE && !is_repeated)
-        return batch_earlier_result(db, batch, task_name(), result, &is_done, err);
     if (batch->id != 0 && !is_repeated && strcmp(batch->fingerprint, fingerprint) != 0)
         return error_set(
             err, STATUS_USAGE,
             "batch \"%s\" of this run key was opened for other batches; pass --run-key",
             batch->id_text);
+    if (batch->state == BATCH_COMPLETE && !is_repeated)
+        return batch_earlier_result(db, batch, task_name(), result, &is_done, err);
     if (!find_work(db, derivation, options, work, err))
         return false;
     if (task_common()->dry_run) {
         char *batches = array_of(work);
         const struct db_value values[] = {
             {"batches", batches}, {"batch_id", "0"}, {"units", NULL}, {"as_of", NULL}, {0}};
-        bool ok =
-            step_show_all(db, work->is_all ? derivation->all : derivation->changed, values, err);
+        bool ok = step_show_all(
+            db, work->is_all || options->unit ? derivation->all : derivation->changed, values, err);
         free(batches);
         return ok && report(batch, derivation, "nothing-to-do", work, counts, started, result);
     }

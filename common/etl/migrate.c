@@ -41,7 +41,7 @@ static bool apply(struct db *db, const char *component, const struct sql_schema 
         if ((*files)->number <= from)
             continue;
         if ((*files)->is_slow && !with_slow) {
-            log_event(LOG_WARNING, "waiting", "file=%s remedy=--phase-slow", (*files)->name);
+            log_event(LOG_WARNING, "waiting", "file=%s remedy=\"--phase slow\"", (*files)->name);
             return true;
         }
         log_event(LOG_INFO, "migration", "component=%s file=%s", component, (*files)->name);
@@ -140,7 +140,7 @@ bool migrate_run(struct db *db, const char *phase, struct result *result, struct
     bool ok = migrate(db, phase != NULL, &counts, err);
     /* Two first migrations at once: the later finds the earlier's schema there, and goes on from
      * it. */
-    if (!ok && err->status == STATUS_TEMPORARY && strcmp(err->sqlstate, "23505") == 0) {
+    if (!ok && (strcmp(err->sqlstate, "23505") == 0 || strcmp(err->sqlstate, "42P07") == 0)) {
         db_rollback(db);
         result_release(&counts);
         result_init(&counts);

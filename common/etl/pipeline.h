@@ -112,8 +112,7 @@ struct verification {
     const char *target;
     const struct sql
         *compare; /* returns rows_checked rows_missing rows_extra rows_different rows_pending */
-    const struct pipeline_step
-        *repair; /* the steps that write it whole; counts inserted, updated, deleted */
+    const struct derivation *derivation; /* whose all is the repair */
     const struct comparison *comparison; /* of --against; NULL where the task has no such option */
 };
 

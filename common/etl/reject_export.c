@@ -44,6 +44,15 @@ static bool write_header(struct export *export, const char *header, struct error
                      "export those of one batch");
 }
 
+/* Whether --batch-id, where it is given, names a batch of the feed. */
+static bool check_batch(struct db *db, const char *feed, struct error *err)
+{
+    struct batch batch = {0};
+    bool ok = batch_find(db, feed, task_common()->batch_id, NULL, &batch, err);
+    batch_release(&batch);
+    return ok;
+}
+
 /* One helping of records; *count 0 is the end. */
 static bool write_page(struct export *export, size_t *count, struct error *err)
 {
@@ -73,8 +82,8 @@ static bool write_page(struct export *export, size_t *count, struct error *err)
 }
 
 /* Writes all of them; *written counts. */
-static bool write_file(struct db *db, const char *feed, const char *path, int64_t *written,
-                       struct error *err)
+static bool write_file(struct db *db, const char *feed, const char *path, const char *format,
+                       int64_t *written, struct error *err)
 {
     static const char *const formats[] = {
         [STAGE_NDJSON] = "ndjson", [STAGE_CSV] = "csv", [STAGE_TSV] = "tsv"};
@@ -83,7 +92,7 @@ static bool write_file(struct db *db, const char *feed, const char *path, int64_
     if (!output_file_open(&file, path, "look at the folder and its space", err))
         return false;
     struct export export = {
-        .db = db, .file = &file, .feed = feed, .format = formats[stage_format(NULL, path)]};
+        .db = db, .file = &file, .feed = feed, .format = formats[stage_format(format, path)]};
     bool ok = true;
     str_init(&export.header);
     for (*written = 0; ok && count > 0; *written += (int64_t)count)
@@ -92,17 +101,18 @@ static bool write_file(struct db *db, const char *feed, const char *path, int64_
     return output_file_close(&file, ok, err);
 }
 
-bool reject_export(struct db *db, const struct feed *feed, const char *path, struct result *result,
-                   struct error *err)
+bool reject_export(struct db *db, const struct feed *feed, const char *path, const char *format,
+                   struct result *result, struct error *err)
 {
     int64_t started = clock_monotonic(), written = 0;
     const struct batch none = {0};
     static const char *const counts[] = {
         "rows_read",      "rows_staged", "rows_rejected", "rows_skipped", "bytes_read",
         "behind_seconds", NULL};
-    if (!schema_check(db, pipeline_of_workflow(feed->name), err))
+    if (!schema_check(db, pipeline_of_workflow(feed->name), err) ||
+        !check_batch(db, feed->name, err))
         return false;
-    bool ok = write_file(db, feed->name, path, &written, err);
+    bool ok = task_common()->dry_run || write_file(db, feed->name, path, format, &written, err);
     if (ok) {
         batch_report(result, &none, feed->name, written > 0 ? "done" : "nothing-to-do", started);
         for (const char *const *name = counts; *name; name++)

@@ -41,6 +41,12 @@ static bool parse_size(const char *text, int64_t *size, struct error *err)
                      "--max-record wants a size up to 255MiB; for example 1048576 or 16MiB");
 }
 
+bool stage_check_format(const char *format, struct error *err)
+{
+    return !format || stage_format(format, "") != STAGE_NO_FORMAT ||
+           error_set(err, STATUS_USAGE, "unrecognized format; name ndjson, csv or tsv");
+}
+
 static bool names_agent(const struct feed *feed)
 {
     for (const struct field *field = feed->fields; field->path; field++)
@@ -72,8 +78,8 @@ static bool check_options(struct stage *stage, struct error *err)
         return error_set(err, STATUS_USAGE,
                          "records of feed \"%s\" name no agent; leave out --crawler-agents",
                          stage->feed->name);
-    if (options->format && stage_format(options->format, "") == STAGE_NO_FORMAT)
-        return error_set(err, STATUS_USAGE, "unrecognized format; name ndjson, csv or tsv");
+    if (!stage_check_format(options->format, err))
+        return false;
     if (options->max_record && !parse_size(options->max_record, &stage->max_record, err))
         return false;
     /* What fails again in a replay stays open; by itself it is no reason to stop. A key that cannot
@@ -193,19 +199,12 @@ static bool is_intact(struct stage *stage, bool *intact, struct error *err)
     return true;
 }
 
-static bool load(struct stage *stage, int64_t behind, int64_t started, struct result *result,
-                 struct error *err)
+static bool load(struct stage *stage, int64_t started, struct result *result, struct error *err)
 {
     bool is_done;
+    int64_t clock = CLOCK_BEGINNING;
     struct batch *batch = stage->batch;
-    bool is_extract = stage_is_extract(batch);
-    if (is_extract && stage->sources.are_servers)
-        return error_set(err, STATUS_USAGE,
-                         "batch \"%s\" was opened for an extract; give its file by --source",
-                         batch->id_text);
-    if (!is_extract && !source_list_restore(&stage->sources, stage->db, batch, err))
-        return false;
-    if (!source_list_open(&stage->sources, err) ||
+    if (!stage_restore(stage, err) || !source_list_open(&stage->sources, err) ||
         !batch_hold(stage->db, batch, "load-staging", err))
         return false;
     if (!batch->is_held) {
@@ -225,7 +224,7 @@ static bool load(struct stage *stage, int64_t behind, int64_t started, struct re
         return batch_earlier_result(stage->db, batch, "load-staging", result, &is_done, err);
     }
     stage->is_filtered = stage->options->window.has_window && !stage->sources.are_servers;
-    if (!draw_read_number(stage, err) ||
+    if (!draw_read_number(stage, err) || !stage_record_files(stage, err) ||
         !source_list_snapshot(&stage->sources, stage->db, batch, err) || !db_commit(stage->db, err))
         return false;
 
@@ -236,14 +235,21 @@ static bool load(struct stage *stage, int64_t behind, int64_t started, struct re
             keep_sample(stage);
         return false;
     }
-    report(stage, stage->counts.read == 0 ? "nothing-to-do" : "done", behind, started, result);
+    for (size_t i = 0; i < stage->sources.count; i++)
+        if (stage->sources.items[i].clock > clock)
+            clock = stage->sources.items[i].clock;
+    report(stage, stage->counts.read == 0 ? "nothing-to-do" : "done", stage_behind(stage, clock),
+           started, result);
     return batch_finish(stage->db, batch, result, err);
 }
 
-static bool answer_opened(struct stage *stage, bool is_new, int64_t behind, int64_t started,
-                          struct result *result)
+static bool answer_opened(struct stage *stage, const char *status, int64_t started,
+                          struct result *result, struct error *err)
 {
-    report(stage, is_new ? "done" : "already-done", behind, started, result);
+    int64_t clock;
+    if (!batch_clock(stage->db, &clock, err))
+        return false;
+    report(stage, status, stage_behind(stage, clock), started, result);
     return true;
 }
 
@@ -264,20 +270,20 @@ static bool go_on(struct stage *stage, const char *fingerprint, int64_t started,
                   struct result *result, struct error *err)
 {
     bool intact, is_done = false;
-    if (!stage_check_fingerprint(stage->batch, fingerprint, err))
+    if (!stage_check_fingerprint(stage, fingerprint, err))
         return false;
     if (stage->batch->state == BATCH_SUPERSEDED)
         return error_set(err, STATUS_DATA,
                          "batch \"%s\" was superseded by a newer generation; load that one",
                          stage->batch->id_text);
     if (stage->options->open_window)
-        return answer_opened(stage, false, 0, started, result);
+        return answer_opened(stage, "already-done", started, result, err);
     if (!is_intact(stage, &intact, err))
         return false;
     if (intact &&
         !batch_earlier_result(stage->db, stage->batch, "load-staging", result, &is_done, err))
         return false;
-    return is_done || load(stage, 0, started, result, err);
+    return is_done || load(stage, started, result, err);
 }
 
 static bool name_sources(struct stage *stage, struct error *err)
@@ -301,14 +307,15 @@ static bool name_sources(struct stage *stage, struct error *err)
 }
 
 /* --dry-run: what a run would read. */
-static bool show_plan(struct stage *stage, int64_t started, struct result *result,
-                      struct error *err)
+static bool show_plan(struct stage *stage, const char *fingerprint, int64_t started,
+                      struct result *result, struct error *err)
 {
     struct window window;
-    if (!source_list_open(&stage->sources, err))
-        return false;
     bool is_chosen = stage->batch->id != 0 && !task_common()->force;
-    if (is_chosen ? !source_list_restore(&stage->sources, stage->db, stage->batch, err)
+    if ((is_chosen && !stage_check_fingerprint(stage, fingerprint, err)) ||
+        !source_list_open(&stage->sources, err))
+        return false;
+    if (is_chosen ? !stage_restore(stage, err)
                   : !source_list_choose(&stage->sources, stage->db, stage->feed->name,
                                         &stage->options->window, &window, err))
         return false;
@@ -337,10 +344,11 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
         return false;
     if (!id && !(*run_key = batch_run_key(stage->db, err)))
         return false;
-    if (!batch_find(stage->db, stage->feed->name, id, *run_key, batch, err))
+    if (!batch_find(stage->db, stage->feed->name, id, *run_key, batch, err) ||
+        (task_common()->force && !batch_find_latest(stage->db, batch, err)))
         return false;
     if (task_common()->dry_run)
-        return show_plan(stage, started, result, err);
+        return show_plan(stage, *fingerprint, started, result, err);
     if (batch->id != 0 && !task_common()->force)
         return go_on(stage, *fingerprint, started, result, err);
 
@@ -354,8 +362,8 @@ static bool run_steps(struct stage *stage, char **run_key, char **fingerprint, i
         return false;
     if (!is_opened)
         return answer_held(stage, &window, started, result);
-    return stage->options->open_window ? answer_opened(stage, true, window.behind, started, result)
-                                       : load(stage, window.behind, started, result, err);
+    return stage->options->open_window ? answer_opened(stage, "done", started, result, err)
+                                       : load(stage, started, result, err);
 }
 
 bool stage_check(const struct feed *feed, const struct stage_options *options, struct error *err)

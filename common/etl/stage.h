@@ -28,6 +28,9 @@ struct stage_options {
 /* Checks what can be checked without the warehouse: STATUS_USAGE. */
 bool stage_check(const struct feed *feed, const struct stage_options *options, struct error *err);
 
+/* The same of --format alone, which may be NULL. */
+bool stage_check_format(const char *format, struct error *err);
+
 bool stage_run(struct db *db, const struct feed *feed, struct stage_options *options,
                struct result *result, struct error *err);
 

@@ -45,15 +45,29 @@ static bool is_of_keys(const char *fingerprint)
     return strncmp(fingerprint, STAGE_KEYS, strlen(STAGE_KEYS)) == 0;
 }
 
-bool stage_check_fingerprint(const struct batch *batch, const char *fingerprint, struct error *err)
+/* Files alone: the window of an extract's batch is chosen already. */
+static bool is_extracted(const struct stage *stage)
 {
+    const struct stage_options *options = stage->options;
+    return !stage->sources.are_servers && !options->replay_rejects && !options->window.has_window;
+}
+
+bool stage_check_fingerprint(const struct stage *stage, const char *fingerprint, struct error *err)
+{
+    const struct batch *batch = stage->batch;
     if (is_of_keys(batch->fingerprint) != is_of_keys(fingerprint))
         return error_set(err, STATUS_USAGE,
                          "batch \"%s\" was opened for %s; pass --run-key, or %s --reconcile",
                          batch->id_text, is_of_keys(fingerprint) ? "records" : "a list of keys",
                          is_of_keys(fingerprint) ? "leave out" : "add");
-    if (strcmp(batch->fingerprint, fingerprint) == 0 || stage_is_extract(batch))
+    if (strcmp(batch->fingerprint, fingerprint) == 0)
         return true;
+    if (stage_is_extract(batch))
+        return is_extracted(stage) ||
+               error_set(err, STATUS_USAGE,
+                         "batch \"%s\" was opened for an extract; give its file by --source, "
+                         "without --since and --until, or pass --run-key",
+                         batch->id_text);
     return error_set(
         err, STATUS_USAGE,
         "batch \"%s\" of this run key was opened with other sources, format or window; "
@@ -68,6 +82,33 @@ void stage_name_source(struct source_list *list, const char *identity)
     list->items = mem_alloc(sizeof *list->items);
     list->items[0].identity = mem_strdup(identity);
     list->count = 1;
+}
+
+bool stage_restore(struct stage *stage, struct error *err)
+{
+    if (!stage_is_extract(stage->batch))
+        return source_list_restore(&stage->sources, stage->db, stage->batch, err);
+    for (size_t i = 0; i < stage->sources.count; i++) {
+        stage->sources.items[i].since = stage->batch->since;
+        stage->sources.items[i].until = stage->batch->until;
+    }
+    return true;
+}
+
+bool stage_record_files(struct stage *stage, struct error *err)
+{
+    const struct db_value values[] = {
+        {"batch_id", stage->batch->id_text}, {"source", STAGE_EXTRACT}, {0}};
+    return !stage_is_extract(stage->batch) ||
+           (db_run(stage->db, &sql_etl_batch_source_forget, values, NULL, err) &&
+            source_list_record(&stage->sources, stage->db, stage->batch, err));
+}
+
+int64_t stage_behind(const struct stage *stage, int64_t clock)
+{
+    const struct batch *batch = stage->batch;
+    bool has_mark = stage->sources.has_marks || stage_is_extract(batch);
+    return has_mark && !batch->is_backfill && clock > batch->until ? clock - batch->until : 0;
 }
 
 /* A list in a file was taken before the file was written, however late it is loaded; another
@@ -126,5 +167,5 @@ bool stage_open(struct stage *stage, const char *run_key, int64_t generation,
     batch->until = window->until;
     batch->own_times = !stage->sources.are_servers;
     *is_opened = true;
-    return record_open(stage, &is_new, err) && stage_check_fingerprint(batch, fingerprint, err);
+    return record_open(stage, &is_new, err) && stage_check_fingerprint(stage, fingerprint, err);
 }

@@ -19,8 +19,17 @@ char *stage_fingerprint(const struct stage *stage);
 /* Whether the batch waits for the extract of another program, of records or of keys. */
 bool stage_is_extract(const struct batch *batch);
 
-/* STATUS_USAGE where the batch was opened for other work. */
-bool stage_check_fingerprint(const struct batch *batch, const char *fingerprint, struct error *err);
+/* STATUS_USAGE where the batch was opened for other work. An extract's takes any files. */
+bool stage_check_fingerprint(const struct stage *stage, const char *fingerprint, struct error *err);
+
+/* The sources' windows as the batch was opened with; STATUS_USAGE where it knows none of one. */
+bool stage_restore(struct stage *stage, struct error *err);
+
+/* Notes the files of an extract, which are known only now, in the caller's transaction. */
+bool stage_record_files(struct stage *stage, struct error *err);
+
+/* How far the end of the batch's window is behind a clock; 0 where the next does not follow on. */
+int64_t stage_behind(const struct stage *stage, int64_t clock);
 
 /* What a replay's source is called. */
 #define STAGE_REJECTS "rejects"

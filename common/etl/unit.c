@@ -112,6 +112,8 @@ static bool run_alone(struct db *db, const struct derivation *derivation,
                                     {0}};
     if (is_broken)
         log_event(LOG_WARNING, "unit_is_broken", "unit=%s sqlstate=%s", unit, why.sqlstate);
+    if (is_broken && strcmp(value_of(values, "batch_id"), "0") == 0)
+        return true; /* of a repair: the run that consumes its batch notes it */
     return db_run(db, is_broken ? &sql_etl_pending_unit_add : &sql_etl_pending_unit_remove, note,
                   NULL, err);
 }

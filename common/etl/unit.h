@@ -17,7 +17,8 @@ bool unit_has_pending(struct db *db, const char *workflow, bool *has, struct err
 /*
  * Runs derivation->all or ->changed in the caller's transaction: all units at once, each alone
  * where that fails; then the pending ones, each alone and whole. values: those of the steps, with
- * batch_id, consumer and is_all, and "units" last.
+ * batch_id, consumer and is_all, and "units" last. batch_id 0 is a repair's, which notes no unit
+ * that is broken.
  */
 bool unit_run(struct db *db, const struct derivation *derivation, bool is_all,
               struct db_value *values, struct result *counts, struct error *err);

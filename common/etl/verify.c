@@ -8,6 +8,7 @@
 #include "etl/batch.h"
 #include "etl/schema.h"
 #include "etl/step.h"
+#include "etl/unit.h"
 #include "etl_sql.h"
 
 static const char *const count_names[] = {
@@ -31,13 +32,19 @@ static bool compare(struct db *db, const struct verification *verification,
 static bool repair(struct db *db, const struct verification *verification,
                    const struct pipeline *pipeline, struct result *counts, struct error *err)
 {
-    const struct db_value values[] = {
-        {"batch_id", "0"}, {"batches", "{}"}, {"units", NULL}, {"as_of", NULL}, {0}};
+    struct db_value values[] = {{"consumer", verification->derivation->workflow},
+                                {"batch_id", "0"},
+                                {"batches", "{}"},
+                                {"as_of", NULL},
+                                {"is_all", "true"},
+                                {"units", NULL},
+                                {0}};
     struct result written;
     result_init(&written);
     bool ok = db_begin(db, err) && schema_check(db, pipeline, err) &&
               step_lock_target(db, verification->target, err) &&
-              step_run_all(db, verification->repair, values, &written, err) && db_commit(db, err);
+              unit_run(db, verification->derivation, true, values, &written, err) &&
+              db_commit(db, err);
     result_add(counts, "rows_repaired",
                result_get_int(&written, "rows_inserted") +
                    result_get_int(&written, "rows_updated") +

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/output.h"
+#include "base/task.h"
 #include "etl/schema.h"
 #include "etl/stage_read.h"
 #include "etl/step.h"
@@ -118,7 +119,8 @@ bool verify_against(struct db *db, const struct verification *verification, cons
               schema_check(db, pipeline_of_workflow(verification->workflow), err) &&
               read_export(db, comparison->records, file, err) &&
               summarize(db, comparison->summary, &counts, err) &&
-              (!differences || write_differences(db, comparison->rows, differences, err)) &&
+              (!differences || task_common()->dry_run ||
+               write_differences(db, comparison->rows, differences, err)) &&
               judge(&counts, err);
     db_rollback(db);
     if (ok) {

@@ -31,6 +31,8 @@ static const struct {
     {"42P01", STATUS_CONFIG},     /* no such table */
     {"42703", STATUS_CONFIG},     /* no such column */
     {"42883", STATUS_CONFIG},     /* no such function */
+    {"42P07", STATUS_CONFIG},     /* a table of that name is there */
+    {"42710", STATUS_CONFIG},     /* another object */
     {"25006", STATUS_CONFIG},     /* read-only: a standby */
     {"58", STATUS_IO},            /* the server's own files */
 };
@@ -80,6 +82,8 @@ static const char *remedy(enum status status, bool is_source, const char *sqlsta
     case STATUS_CONFIG:
         if (strcmp(sqlstate, "25006") == 0)
             return "connect to the primary server";
+        if (strcmp(sqlstate, "42P07") == 0 || strcmp(sqlstate, "42710") == 0)
+            return "an object has that name already, give the warehouse a database of its own";
         return is_source ? "look whether its tables and columns are those of the feed"
                          : "run migrate-warehouse";
     case STATUS_DATA: return "correct the value at the source";

@@ -23,6 +23,17 @@ static struct stage_options options = {
     .jobs = 1,
 };
 
+/* An export reads nothing. */
+static bool check_export(struct error *err)
+{
+    if (options.sources.count > 0 || options.window.has_window || options.open_window ||
+        options.replay_rejects || options.reconcile)
+        return error_set(err, STATUS_USAGE,
+                         "--export-rejects only writes rejects; leave out --source, --since, "
+                         "--until, --open-window, --replay-rejects and --reconcile");
+    return stage_check_format(options.format, err);
+}
+
 static bool run(struct result *result, struct error *err)
 {
     struct window_options *window = &options.window;
@@ -33,10 +44,10 @@ static bool run(struct result *result, struct error *err)
     if (window->has_window && (window->since == NOT_GIVEN || window->until == NOT_GIVEN))
         return error_set(err, STATUS_USAGE, "--since and --until belong together; give both");
 
-    if (!export_path && !stage_check(feed, &options, err))
+    if (!(export_path ? check_export(err) : stage_check(feed, &options, err)))
         return false;
     struct db *db = db_open(err);
-    bool ok = db && (export_path ? reject_export(db, feed, export_path, result, err)
+    bool ok = db && (export_path ? reject_export(db, feed, export_path, options.format, result, err)
                                  : stage_run(db, feed, &options, result, err));
     db_close(db);
     return ok;

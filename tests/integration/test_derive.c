@@ -230,6 +230,22 @@ static void a_run_key_is_for_one_selection(void **state)
     leave_open("unconsumed");
     assert_false(derive(all_again()));
     assert_failed(STATUS_USAGE, "opened for other batches; pass --run-key");
+    assert_derived(everything, "done"); /* and when it is through */
+    assert_false(derive(all_again()));
+    assert_failed(STATUS_USAGE, "opened for other batches; pass --run-key");
+}
+
+static void a_forced_run_follows_on_the_latest_of_its_key(void **state)
+{
+    (void)state;
+    add_forms(TWO_FORMS);
+    assert_derived(everything, "done");
+    world.common.force = true;
+    world.common.batch_id = "2";
+    assert_derived(everything, "done");
+    assert_string_equal(world_batch_id(), "3");
+    assert_derived(everything, "done"); /* not the second's answer */
+    assert_string_equal(world_batch_id(), "4");
 }
 
 static void what_another_run_consumed_meanwhile_is_not_done_again(void **state)
@@ -369,6 +385,7 @@ int main(void)
         TEST(a_second_run_answers_what_the_first_one_said),
         TEST(a_failed_run_is_taken_up_again),
         TEST(a_run_key_is_for_one_selection),
+        TEST(a_forced_run_follows_on_the_latest_of_its_key),
         TEST(what_another_run_consumed_meanwhile_is_not_done_again),
         TEST(a_twin_that_finished_meanwhile_is_answered_from),
         TEST(the_schema_must_fit),

@@ -175,9 +175,6 @@ static void the_steps_of_a_derivation_are_in_order_and_name_their_tables(void **
             assert_steps(NULL, (*derivation)->changed, (*derivation)->target, NULL);
             assert_steps(NULL, (*derivation)->all, (*derivation)->target, NULL);
         }
-        const struct verification *const *verification = (*pipeline)->verifications;
-        for (; verification && *verification; verification++)
-            assert_steps(NULL, (*verification)->repair, (*verification)->target, NULL);
     }
 }
 

@@ -40,10 +40,12 @@ int __wrap_fsync(int descriptor)
 /* ---- the folder ---- */
 
 static char folder[64], path[96];
+static const char *named_format;
 
 static int set_up(void **state)
 {
     is_full = cannot_sync = false;
+    named_format = NULL;
     snprintf(folder, sizeof folder, "/tmp/factline-export.XXXXXX");
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/rejects.ndjson", folder);
@@ -82,7 +84,8 @@ static bool export(void)
 {
     world_forget();
     world.task = "load-staging";
-    return reject_export(world.db, pipeline_find_feed("form"), path, &world.result, &world.err);
+    return reject_export(world.db, pipeline_find_feed("form"), path, named_format, &world.result,
+                         &world.err);
 }
 
 static void load_as(const char *format, const char *text)
@@ -143,10 +146,53 @@ static void tables_with_other_headers_are_exported_by_batch(void **state)
     assert_failed(STATUS_DATA, "different headers; pass --batch-id");
     assert_int_equal(count_files(), 0);
     world.common.batch_id = "2";
-    bool ok = export();
-    world.common.batch_id = NULL;
-    assert_true(ok);
+    assert_true(export());
     assert_holds("received_on,form_id\nsoon,f2\n");
+}
+
+static void a_batch_that_is_not_there_has_no_rejects(void **state)
+{
+    (void)state;
+    load_as(NULL, "nonsense\n");
+    world.common.batch_id = "7";
+    assert_false(export());
+    assert_failed(STATUS_USAGE, "there is no batch \"7\"");
+    world.common.batch_id = "last";
+    assert_false(export());
+    assert_failed(STATUS_USAGE, "there is no batch \"last\"");
+    assert_int_equal(count_files(), 0);
+}
+
+static void a_transform_that_fails_keeps_no_reject_back(void **state)
+{
+    (void)state;
+    load_as(NULL, FORM("f1", "u", "2024-01-05") "nonsense\n");
+    world_sql("UPDATE etl.batch SET state = 'failed', failed_step = 'transform-fact'");
+    assert_true(export());
+    assert_holds("nonsense\n");
+    world_sql("UPDATE etl.batch SET failed_step = 'load-staging'"); /* which comes again */
+    assert_true(export());
+    assert_holds("");
+}
+
+static void the_format_may_be_named(void **state)
+{
+    (void)state;
+    load_as("csv", "form_id,received_on\nf1,soon\n");
+    load_as(NULL, "nonsense\n");
+    named_format = "csv";
+    assert_true(export());
+    assert_holds("form_id,received_on\nf1,soon\n");
+}
+
+static void a_dry_run_writes_no_file(void **state)
+{
+    (void)state;
+    load_as(NULL, "nonsense\n");
+    world.common.dry_run = true;
+    assert_true(export());
+    assert_int_equal(world_count("rows_exported"), 0);
+    assert_int_equal(count_files(), 0);
 }
 
 static void many_rejects_come_in_helpings(void **state)
@@ -242,6 +288,10 @@ int main(void)
         TEST(open_rejects_are_written_one_a_line),
         TEST(records_of_tables_go_where_the_name_says_so_with_their_header),
         TEST(tables_with_other_headers_are_exported_by_batch),
+        TEST(a_batch_that_is_not_there_has_no_rejects),
+        TEST(a_transform_that_fails_keeps_no_reject_back),
+        TEST(the_format_may_be_named),
+        TEST(a_dry_run_writes_no_file),
         TEST(many_rejects_come_in_helpings),
         TEST(without_rejects_the_file_is_empty),
         TEST(what_cannot_be_written_leaves_no_file),

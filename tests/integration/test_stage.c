@@ -335,7 +335,7 @@ static void a_dry_run_tells_what_is_wrong(void **state)
     world.common.run_key = "k";
     world_load("form", path, "done");
     world.common.dry_run = true;
-    fail_to_stage("form", world_options("other.ndjson"), STATUS_USAGE, "is none of batch");
+    fail_to_stage("form", world_options("other.ndjson"), STATUS_USAGE, "opened with other sources");
     fail_to_stage("synclog", world_options("host=/tmp/factline-no-such-folder dbname=d"),
                   STATUS_UNAVAILABLE, "");
     world.common.run_key = "other";

@@ -73,12 +73,22 @@ static void a_fingerprint_is_feed_sources_format_and_explicit_window(void **stat
 static void a_batch_takes_only_its_own_work_or_any_extract(void **state)
 {
     char own[] = "abc", extract[] = STAGE_EXTRACT;
-    const struct batch batch = {.fingerprint = own}, opened = {.fingerprint = extract};
+    struct stage_options options = {.jobs = 1};
+    struct batch batch = {.fingerprint = own};
+    const struct stage stage = {.batch = &batch, .options = &options};
     (void)state;
-    assert_true(stage_check_fingerprint(&batch, "abc", &world.err));
-    assert_false(stage_check_fingerprint(&batch, "abd", &world.err));
+    assert_true(stage_check_fingerprint(&stage, "abc", &world.err));
+    assert_false(stage_check_fingerprint(&stage, "abd", &world.err));
     assert_failed(STATUS_USAGE, "pass --run-key");
-    assert_true(stage_check_fingerprint(&opened, "abd", &world.err));
+    batch.fingerprint = extract;
+    assert_true(stage_check_fingerprint(&stage, "abd", &world.err));
+    options.replay_rejects = true; /* a window would be complete with them alone */
+    assert_false(stage_check_fingerprint(&stage, "abd", &world.err));
+    assert_failed(STATUS_USAGE, "opened for an extract");
+    options.replay_rejects = false;
+    options.window.has_window = true; /* not the one that was opened */
+    assert_false(stage_check_fingerprint(&stage, "abd", &world.err));
+    assert_failed(STATUS_USAGE, "opened for an extract");
 }
 
 /* ---- --open-window ---- */
@@ -130,6 +140,44 @@ static void its_file_comes_by_its_batch_id(void **state)
                  " FROM etl.batch",
                  "staged 2 2");
     world_load("form", world_file(TWO_FORMS), "already-done"); /* whatever its file is called */
+    world_sql("TRUNCATE staging.form");
+    world_load("form", world_file(TWO_FORMS), "done");
+    assert_value("SELECT count(*) || ' ' || sum(rows_staged) FROM etl.batch_source", "2 2");
+}
+
+static void a_dry_run_shows_what_its_file_would_be_read_for(void **state)
+{
+    (void)state;
+    assert_opened(open_window(), "done");
+    world.common.batch_id = "1";
+    world.common.dry_run = true;
+    world_load("form", world_file(TWO_FORMS), "nothing-to-do");
+    assert_string_equal(world_batch_id(), "1");
+    struct stage_options options = world_options(world_file(TWO_FORMS));
+    options.window.has_window = true;
+    options.window.until = 1;
+    assert_false(world_stage("form", options));
+    assert_failed(STATUS_USAGE, "opened for an extract");
+}
+
+static void rejects_of_its_table_are_read_by_the_header_that_they_had(void **state)
+{
+    (void)state;
+    assert_opened(open_window(), "done");
+    world.common.batch_id = "1";
+    struct stage_options options =
+        world_options(world_file("form_id,received_on\nf1,2024-01-05T00:00:00Z\nf2,soon\n"));
+    options.format = "csv";
+    assert_true(world_stage("form", options));
+    world.common.batch_id = NULL;
+    assert_value("SELECT string_agg(concat_ws(' ', has_watermark, rows_staged, table_format), ', '"
+                 " ORDER BY source) FROM etl.batch_source WHERE source <> 'extract'",
+                 "f 1 csv");
+    world_sql("UPDATE etl.rejected_row SET bytes = convert_to('f2,2024-01-06', 'UTF8')");
+    options = world_options(NULL);
+    options.replay_rejects = true;
+    assert_true(world_stage("form", options));
+    assert_int_equal(world_count("rows_staged"), 1);
 }
 
 static void a_database_is_no_extract(void **state)
@@ -170,6 +218,7 @@ static void an_extracts_window_can_be_bounded_and_settled(void **state)
                  " FROM etl.batch",
                  "t");
     complete("1");
+    assert_true(world_count("behind_seconds") >= 3600);
     options.window.settle = -1;
     options.window.max_window = 10 * MINUTE;
     assert_opened(options, "done");
@@ -308,6 +357,8 @@ int main(void)
         TEST(a_batch_takes_only_its_own_work_or_any_extract),
         TEST(a_window_is_opened_for_another_program),
         TEST(its_file_comes_by_its_batch_id),
+        TEST(a_dry_run_shows_what_its_file_would_be_read_for),
+        TEST(rejects_of_its_table_are_read_by_the_header_that_they_had),
         TEST(a_database_is_no_extract),
         TEST(the_next_window_begins_where_the_last_complete_one_ended),
         TEST(an_extracts_window_can_be_bounded_and_settled),

@@ -374,7 +374,6 @@ static void procedures_offer_what_statements_want(void **state)
         const struct verification *const *verification = (*pipeline)->verifications;
         for (; verification && *verification; verification++) {
             assert_offered((*verification)->compare, nothing);
-            assert_all_offered((*verification)->repair, of_derived);
             const struct comparison *comparison = (*verification)->comparison;
             if (comparison) {
                 assert_offered(comparison->records->stage, nothing);

@@ -95,6 +95,10 @@ static void the_file_of_differences_is_whole_or_not_there(void **state)
     add_enrollment();
     file = world_file(ROW("101", "2026-01-02"));
     snprintf(path, sizeof path, "/tmp/factline-differences-%d.csv", (int)getpid());
+    world.common.dry_run = true;
+    assert_true(compare_into(path));
+    assert_int_equal(access(path, F_OK), -1);
+    world.common.dry_run = false;
     assert_true(compare_into(path));
     assert_int_equal(unlink(path), 0);
     assert_false(compare_into("/nonexistent/differences.csv"));

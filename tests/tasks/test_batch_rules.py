@@ -277,6 +277,12 @@ def rule_8_a_complete_batch_is_never_reopened():
         [(1, "complete"), (2, "superseded"), (3, "staged")],
         "states",
     )
+    again = warehouse.load_from("form", [source], "--force", "--batch-id", first["batch_id"])
+    equal(
+        (warehouse.batch(again["batch_id"])["generation"], again["status"]),
+        (4, "done"),
+        "whichever generation is named",
+    )
 
 
 @test

@@ -195,6 +195,7 @@ def options_that_contradict_each_other_are_a_usage_error():
     usage("enrollment-data-from-fact", *dates)
     usage("enrollment-data-from-fact", "--context=course-v1:a+b+c", "--to-date=2024-01-01")
     usage("load-staging", "form", "--source", "x.ndjson", "--crawler-agents=bot")
+    usage("load-staging", "form", "--export-rejects", "x.ndjson", "--replay-rejects")
 
 
 @for_each(["many", "-1", "5%%", "101%", "", "%", "1.5"])
@@ -239,6 +240,7 @@ def a_password_in_an_argument_is_refused_and_not_repeated(spec):
 @test
 def an_unknown_format_is_a_usage_error():
     usage("load-staging", "form", "--source", "x.ndjson", "--format", "xml")
+    usage("load-staging", "form", "--export-rejects", "x.ndjson", "--format", "xml")
 
 
 @for_each(ALL)

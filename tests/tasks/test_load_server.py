@@ -316,7 +316,9 @@ def start_cuts_history_and_max_window_bounds_one_window():
     warehouse, source = Warehouse(), SourceDatabase()
     for day in ("01", "05", "09"):
         source.add_form(f"f{day}", f"2024-03-{day}T12:00:00Z")
-    run = warehouse.load_from("form", [source], "--start", "2024-03-04", "--max-window", "3d")
+    options = ("--start", "2024-03-04", "--max-window", "3d")
+    warehouse.load_from("form", [source], *options, "--expect-rows", "9", key="k", expect=65)
+    run = warehouse.load_from("form", [source], *options, key="k")
     equal(
         (run["since"], run["until"]),
         ("2024-03-04T00:00:00.000000Z", "2024-03-07T00:00:00.000000Z"),

@@ -226,6 +226,14 @@ def a_workflow_that_never_completed_is_stale():
 
 
 @test
+def a_derived_workflow_that_chose_its_batches_has_completed():
+    warehouse = Warehouse()
+    warehouse.take("form", [doc.form("f1")])
+    warehouse.run("app-status-from-fact", "form", "--from-date", "2024-01-01")
+    warehouse.run("batch-status", "app_status_form", "--max-lag", "1h")
+
+
+@test
 def a_source_that_was_left_out_is_named():
     warehouse, one, two = Warehouse(), SourceDatabase(), SourceDatabase()
     warehouse.take_from("form", [one, two])
@@ -335,6 +343,15 @@ def migration_makes_the_schema_once():
     check(first["migrations_applied"] > 0, "nothing was applied")
     second = run_task("migrate-warehouse", database=database).ended(0)
     equal(second["migrations_applied"], 0, "migrations_applied again")
+
+
+@test
+def a_database_that_others_use_under_the_same_names_is_a_configuration_error():
+    warehouse = Warehouse(migrated=False)
+    warehouse.sql.run("CREATE SCHEMA warehouse; CREATE TABLE warehouse.form_fact (id integer)")
+    run = warehouse.run("migrate-warehouse", expect=78)
+    contains(run.error, "a database of its own", "the remedy")
+    equal(warehouse.sql.value("SELECT to_regnamespace('etl')"), "", "left of the migration")
 
 
 @test

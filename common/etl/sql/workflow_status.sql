@@ -6,6 +6,7 @@ WITH own AS (
            (array_agg(batch.until ORDER BY batch.id DESC)
                 FILTER (WHERE batch.state = 'complete'
                           AND batch.kind = 'incremental'))[1] AS last_until,
+           bool_or(batch.state = 'complete') AS has_completed,
            count(*) FILTER (WHERE batch.state IN ('open', 'staged')) AS open,
            count(*) FILTER (WHERE batch.state = 'failed') AS failed
       FROM etl.batch AS batch
@@ -56,7 +57,7 @@ WITH own AS (
 ), standing AS (
     SELECT workflow.name, workflow.pipeline, workflow.kind,
            CASE workflow.kind WHEN 'derived'
-                THEN CASE WHEN own.last_until IS NOT NULL THEN derived.consumed_until END
+                THEN CASE WHEN own.has_completed THEN derived.consumed_until END
                 ELSE own.last_until END AS last_until,
            COALESCE(own.open, 0) AS open,
            COALESCE(own.failed, 0) AS failed,

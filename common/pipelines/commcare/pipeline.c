@@ -55,7 +55,7 @@ static const struct verification status_verification = {
     .workflow = "app_status_form",
     .target = APP_STATUS,
     .compare = &sql_commcare_app_status_compare,
-    .repair = status_all,
+    .derivation = &status_from_form,
 };
 
 static const struct feed *const feeds[] = {

@@ -124,7 +124,7 @@ static const struct verification data_verification = {
     .workflow = "enrollment_data",
     .target = ENROLLMENT_DATA,
     .compare = &sql_openedx_enrollment_data_compare,
-    .repair = data_all,
+    .derivation = &data,
     .comparison = &beside_figures,
 };
 

@@ -66,6 +66,35 @@ def a_broken_course_is_tried_again_by_each_run_and_forgotten_when_it_works():
 
 
 @test
+def courses_without_enrollments_have_their_metrics_beside_a_broken_one():
+    site = two_courses()
+    break_course(site, OTHER)
+    lone = "course-v1:edX+Z+26"
+    site.take(
+        "student_module",
+        [module(CARLOS, "p2", 1e300, 3.0, course=OTHER), module(CARLOS, "p1", 1.0, course=lone)],
+    )
+    site.derive()
+    equal(pending(site), [OTHER], "pending units")
+    check(site.metric("2026-04-11", "*", lone) is not None, "no metrics after the first run")
+    site.sql.run("TRUNCATE warehouse.course_daily_metrics")
+    site.derive("--force")
+    check(site.metric("2026-04-11", "*", lone) is not None, "no metrics after --force")
+
+
+@test
+def a_repair_leaves_out_a_broken_course():
+    site = two_courses()
+    break_course(site, OTHER)
+    site.take("student_module", [module(CARLOS, "p2", 1e300, 3.0, course=OTHER)])
+    site.derive()
+    site.sql.run("UPDATE warehouse.enrollment_data SET points_possible = 99")
+    equal(site.verify("--repair")["rows_repaired"], 3, "rows_repaired")
+    equal(pending(site), [OTHER], "pending units")
+    site.verify()
+
+
+@test
 def one_course_alone_is_recomputed_by_its_key():
     site = two_courses()
     site.derive()
@@ -77,6 +106,11 @@ def one_course_alone_is_recomputed_by_its_key():
     equal(run["rows_repaired"], 3, "repaired")
     site.verify()
     site.derive("--context", "no course", expect=64)
+    site.derive("--context", OTHER, "--run-key", "k")
+    site.derive("--context", COURSE, "--run-key", "k", expect=64)
+    site.derive("--context", OTHER, "--run-key", "k", as_of="2026-04-13", expect=64)
+    run = site.derive("--context", OTHER, "--dry-run")
+    contains(run.stderr, "enrollment_data_from_all", "the plan")
 
 
 @test
@@ -164,6 +198,15 @@ def staff_of_a_course_do_not_count_as_its_learners():
     )
     equal(site.derive()["keys_touched"], 1, "whose mark changed")
     equal(site.metric("2026-04-12", "enrollment_count"), (2,), "enrollments")
+
+
+@test
+def a_day_of_a_year_that_is_far_ahead_is_refused_before_anything_is_written():
+    site = Site().base()
+    before = site.sql.number("SELECT count(*) FROM etl.batch")
+    run = site.derive(as_of="2626-04-12", expect=64)
+    contains(run.error, "more than a year ahead", "the error")
+    equal(site.sql.number("SELECT count(*) FROM etl.batch"), before, "batches")
 
 
 @test

@@ -165,6 +165,10 @@ static void a_dash_is_standard_input_where_it_may_be(void **state)
     REFUSED("option \"--key\" cannot be \"-\"; give KEY", "form", "--key", "-");
     REFUSED("standard input is named twice; it can be read once", "form", "--source", "-",
             "--source", "-");
+    REFUSED("option \"--source\" cannot be read by this path; give \"-\"", "form", "--source",
+            "/dev/stdin");
+    REFUSED("option \"--format\" cannot be read by this path; give NAME", "form", "--format",
+            "/dev/fd/0");
 }
 
 static void what_is_unknown_is_refused_without_its_value(void **state)

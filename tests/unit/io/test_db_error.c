@@ -40,7 +40,7 @@ static void what_was_refused_is_permission(void **state)
 static void what_is_missing_is_configuration(void **state)
 {
     (void)state;
-    assert_status(false, STATUS_CONFIG, "3D000 3F000 42P01 42703 42883 25006");
+    assert_status(false, STATUS_CONFIG, "3D000 3F000 42P01 42703 42883 42P07 42710 25006");
 }
 
 static void the_servers_own_files_are_input_and_output(void **state)
@@ -175,6 +175,7 @@ static void each_status_has_its_remedy(void **state)
         {"55P03", false, "; another session held the lock, run the step again"},
         {"42P01", false, "; run migrate-warehouse"},
         {"42P01", true, "; look whether its tables and columns are those of the feed"},
+        {"42P07", false, "a database of its own"},
         {"25006", false, "; connect to the primary server"},
         {"22P02", true, "; correct the value at the source"},
         {"58030", false, "; run the step again"},

@@ -26,8 +26,9 @@ WITH restructured AS (
       FROM restructured
      WHERE NOT $2
      UNION
-    SELECT fact.context_id
-      FROM warehouse.enrollment_fact AS fact
+    -- those without enrollments, too: they have daily metrics
+    SELECT known.context_id
+      FROM warehouse.context_structure AS known
      WHERE $2
 )
 SELECT context.context_key AS unit
