@@ -308,8 +308,7 @@ check-coverage: tests-coverage
 
 # $1 is the variant.
 campaign = @FACTLINE_VARIANT=$1 FACTLINE_BIN=$(CURDIR)/$(bin_$1) python3 tests/lib/run-campaign.py \
-    --seed $(SEED) --seconds $(SECONDS) $(ROBUSTNESS)
-SECONDS ?= 3600
+    --seed $(SEED) --seconds $(or $(SECONDS),3600) $(ROBUSTNESS)
 SEED ?= random
 
 .PHONY: campaign
@@ -333,9 +332,13 @@ format:
 ## install: the executables to $(DESTDIR)$(PREFIX)/bin
 install: release
 	install -d '$(DESTDIR)$(PREFIX)/bin'
-	install -m 755 $(TASKS:%=build/bin/%) '$(DESTDIR)$(PREFIX)/bin'
+	@# By rename: a step that starts meanwhile finds the old executable or the new one, whole.
+	cd '$(DESTDIR)$(PREFIX)/bin' && for task in $(TASKS); do \
+	    install -m 755 "$(CURDIR)/build/bin/$$task" ".$$task.new" && \
+	    mv -f ".$$task.new" "$$task" || exit; done
 
 .PHONY: uninstall
+## uninstall: remove them from there
 uninstall:
 	rm -f $(TASKS:%='$(DESTDIR)$(PREFIX)/bin/%')
 

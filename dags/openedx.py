@@ -39,5 +39,7 @@ with workflow("openedx_freshness", "45 * * * *", "Fails where the data is too ol
     for name in ("student_module", "enrollment", "enrollment_data"):
         fresh(name, "26h")
 
-with workflow("openedx_upkeep", "57 4 * * *", "Compares the table with a full recompute."):
-    step("verify_enrollment_data", "verify-enrollment-data")
+with workflow("openedx_upkeep", "57 4 * * *",
+              "Compares the table with a full recompute; removes staging that nobody needs."):
+    step("verify_enrollment_data", "verify-enrollment-data") >> step("clear_staging",
+                                                                     "clear-staging")

@@ -54,7 +54,7 @@ bool output_check_file(const char *path, struct error *err)
 
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
         return error_set(err, STATUS_USAGE,
-                         "result file \"%s\" is there and is no regular file; name another", path);
+                         "file \"%s\" is there and is no regular file; name another", path);
     return true;
 }
 
@@ -97,6 +97,8 @@ static bool file_failed(const struct output_file *file, struct error *err)
 bool output_file_open(struct output_file *file, const char *path, const char *remedy,
                       struct error *err)
 {
+    if (!output_check_file(path, err))
+        return false;
     *file = (struct output_file){.path = path, .remedy = remedy};
     str_init(&file->temporary);
     str_add_format(&file->temporary, "%s.XXXXXX", path);

@@ -24,7 +24,8 @@ bool output_print(const char *text, size_t length, const char *remedy, struct er
 bool output_check_file(const char *path, struct error *err);
 
 /* A file that is written piece by piece, readable by its owner alone, whole or not at all: until
- * the end it has another name in the same folder. What fails is STATUS_IO, with this remedy. */
+ * the end it has another name in the same folder. What fails is STATUS_IO, with this remedy, but
+ * for what output_check_file refuses. */
 struct output_file {
     FILE *stream;
     const char *path, *remedy; /* borrowed */

@@ -13,6 +13,8 @@
 #include "etl/unit.h"
 #include "etl_sql.h"
 
+#define AS_OF_AHEAD (366 * CLOCK_DAY)
+
 static const char *const count_names[] = {"keys_touched", "rows_inserted",  "rows_updated",
                                           "rows_deleted", "rows_unchanged", NULL};
 
@@ -209,6 +211,17 @@ static bool derive(struct db *db, const struct derivation *derivation,
     return batch_finish(db, batch, result, err);
 }
 
+/* Every day up to the one that is asked for is written; a year that is mistyped is millions. */
+static bool check_as_of(struct db *db, const struct derive_options *options, struct error *err)
+{
+    int64_t clock;
+    return !options->has_as_of ||
+           (batch_clock(db, &clock, err) &&
+            (options->as_of <= clock + AS_OF_AHEAD ||
+             error_set(err, STATUS_USAGE,
+                       "--as-of names a day that is more than a year ahead; correct the year")));
+}
+
 static bool run_steps(struct db *db, const struct derivation *derivation,
                       const struct derive_options *options, struct batch *batch, char **run_key,
                       struct work *work, int64_t started, struct result *counts,
@@ -217,7 +230,8 @@ static bool run_steps(struct db *db, const struct derivation *derivation,
     bool is_done;
     char buffer[320]; /* three times, or a unit, a key of at most 255 bytes, and one */
     const char *fingerprint = fingerprint_of(options, buffer, sizeof buffer);
-    if (!schema_check(db, pipeline_of_workflow(derivation->workflow), err))
+    if (!schema_check(db, pipeline_of_workflow(derivation->workflow), err) ||
+        !check_as_of(db, options, err))
         return false;
     const char *id = task_common()->batch_id;
     if (!id && !(*run_key = batch_run_key(db, err)))

@@ -11,10 +11,10 @@
 #include "io/db.h"
 
 /* Writes one record a line to path, readable by its owner alone, whole or not at all (temporary
- * file, rename): those of tables of that format, under their header, where format (NULL: the path's
- * suffix) says csv or tsv, else the documents; of one batch alone where the task is given
- * --batch-id. STATUS_DATA where tables have different headers. Records that were cut for their
- * length are left out. */
+ * file, rename), and not in a dry run: those of tables of that format, under their header, where
+ * format (NULL: the path's suffix) says csv or tsv, else the documents; of one batch alone where
+ * the task is given --batch-id, which batch_find must find. STATUS_DATA where tables have different
+ * headers. Records that were cut for their length are left out. */
 bool reject_export(struct db *db, const struct feed *feed, const char *path, const char *format,
                    struct result *result, struct error *err);
 

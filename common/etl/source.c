@@ -9,11 +9,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "etl_sql.h"
+#include "io/file.h"
 
 /* A window held back for longer than this is a fault, not a pause. */
 #define HELD_TOO_LONG (6 * 3600)
 
 /* Names ---------------------------------------------------------------- */
+
+const char *source_name(const struct source *source)
+{
+    return source->is_server ? source->identity : file_name(source->identity);
+}
 
 static bool add(struct source_list *list, const char *spec, struct error *err)
 {
@@ -36,7 +42,7 @@ static bool add(struct source_list *list, const char *spec, struct error *err)
     for (size_t i = 0; ok && i + 1 < list->count; i++)
         if (strcmp(list->items[i].identity, source->identity) == 0)
             ok = error_set(err, STATUS_USAGE, "source \"%s\" is given twice; name each once",
-                           source->identity);
+                           source_name(source));
     return ok;
 }
 

@@ -25,7 +25,7 @@
 
 struct source {
     const char *spec; /* borrowed; NULL: the SOURCE_PG* variables */
-    char *identity;   /* service, host:port/database, or the file's name */
+    char *identity;   /* service, host:port/database, or the path */
     bool is_server;
     struct db *db;            /* of a server, once opened */
     int64_t since, until;     /* its own window */
@@ -64,6 +64,9 @@ struct window {
  * malformed, twice the same, or files beside servers. */
 bool source_list_init(struct source_list *list, const struct task_list *specs, struct error *err);
 void source_list_release(struct source_list *list); /* closes what is open */
+
+/* How messages and logs name it: as it is known, a file without its folders. */
+const char *source_name(const struct source *source);
 
 /* Connects to all servers of the list. */
 bool source_list_open(struct source_list *list, struct error *err);

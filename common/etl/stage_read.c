@@ -100,8 +100,8 @@ bool stage_show_plan(struct stage *stage, struct error *err)
         int scans;
         stage_bind(stage, source, &bound);
         bound.values[0].text = "0"; /* there may be no batch yet */
-        log_event(LOG_INFO, "window", "source=%s since=%s until=%s", source->identity, bound.since,
-                  bound.until);
+        log_event(LOG_INFO, "window", "source=%s since=%s until=%s", source_name(source),
+                  bound.since, bound.until);
         if (!source->is_server)
             continue;
         if (!db_begin_snapshot(source->db, err) ||

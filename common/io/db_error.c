@@ -84,7 +84,7 @@ static const char *remedy(enum status status, bool is_source, const char *sqlsta
             return "connect to the primary server";
         if (strcmp(sqlstate, "42P07") == 0 || strcmp(sqlstate, "42710") == 0)
             return "an object has that name already, give the warehouse a database of its own";
-        return is_source ? "compare the source's release with those that the README lists"
+        return is_source ? "look whether its tables and columns are those of the feed"
                          : "run migrate-warehouse";
     case STATUS_DATA: return "correct the value at the source";
     default: return "report it";

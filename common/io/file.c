@@ -37,6 +37,14 @@ void file_sha256(const void *bytes, size_t length, char *hex)
     sha256_end(&sha, hex);
 }
 
+/* ---- names ---- */
+
+const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] != '\0' ? slash + 1 : path;
+}
+
 /* ---- life cycle ---- */
 
 struct file *file_open(const char *path, int64_t max_record, struct error *err)

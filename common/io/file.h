@@ -41,6 +41,9 @@ enum file_got { FILE_LINE, FILE_END, FILE_FAILED };
 /* The next line. A compressed stream that is damaged or ends early is FILE_FAILED (74). */
 enum file_got file_next(struct file *file, struct file_line *line, struct error *err);
 
+/* A path without its folders, within it: all that messages and logs tell of it. */
+const char *file_name(const char *path);
+
 /* How messages name it: file "NAME", without its folders, or standard input. */
 const char *file_label(const struct file *file);
 

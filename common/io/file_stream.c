@@ -15,6 +15,7 @@
 
 #include "base/interrupt.h"
 #include "base/mem.h"
+#include "io/file.h"
 
 #define INPUT_SIZE (64 * 1024)
 
@@ -68,7 +69,6 @@ static bool open_path(struct file_stream *stream, const char *path, struct error
 struct file_stream *file_stream_open(const char *path, bool is_raw, struct error *err)
 {
     struct file_stream *stream = mem_alloc(sizeof(*stream));
-    const char *slash = strrchr(path, '/');
 
     stream->fd = STDIN_FILENO;
     stream->format = is_raw ? FORMAT_PLAIN : FORMAT_UNKNOWN;
@@ -76,8 +76,7 @@ struct file_stream *file_stream_open(const char *path, bool is_raw, struct error
         snprintf(stream->label, sizeof(stream->label), "standard input");
         return stream;
     }
-    snprintf(stream->label, sizeof(stream->label), "file \"%s\"",
-             slash != NULL && slash[1] != '\0' ? slash + 1 : path);
+    snprintf(stream->label, sizeof(stream->label), "file \"%s\"", file_name(path));
     if (!open_path(stream, path, err)) {
         file_stream_close(stream);
         return NULL;

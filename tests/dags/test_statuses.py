@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from factline import TREE  # noqa: E402
-from harness import check, equal, main, test  # noqa: E402
+from harness import check, contains, equal, main, test  # noqa: E402
 from launcher import dag_statuses, state_of  # noqa: E402
 
 DAGS = sorted(glob.glob(os.path.join(TREE, "dags", "**", "*.py"), recursive=True))
@@ -49,6 +49,12 @@ def the_systemd_example_restarts_what_the_dags_retry():
     unit = read("ci", "factline-form.service")
     refused = {int(word) for word in re.search(r"RestartPreventExitStatus=(.*)", unit)[1].split()}
     equal(refused - {70}, dag_statuses()[1], "RestartPreventExitStatus")
+
+
+@test
+def the_upkeep_of_each_pipeline_clears_its_staging():
+    for pipeline in ("commcare", "openedx"):
+        contains(read("dags", f"{pipeline}.py"), '"clear-staging"', f"the DAGs of {pipeline}")
 
 
 @test

@@ -244,7 +244,7 @@ static void a_folder_that_is_missing_or_a_name_that_is_taken_is_told(void **stat
     (void)state;
     assert_int_equal(mkdir(path, 0700), 0);
     assert_false(export());
-    assert_failed(STATUS_IO, "could not write file");
+    assert_failed(STATUS_USAGE, "is no regular file");
     assert_int_equal(count_files(), 1);
     rmdir(path);
     snprintf(path, sizeof path, "%s/none/rejects.ndjson", folder);

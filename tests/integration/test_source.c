@@ -46,7 +46,7 @@ static void sources_that_do_not_go_together_are_refused(void **state)
 {
     static const char *const mixed[] = {"a.ndjson", "host=h dbname=d"};
     static const char *const twice[] = {"host=h dbname=d", "postgres://h:5432/d"};
-    static const char *const same_file[] = {"a.ndjson", "b.ndjson", "a.ndjson"};
+    static const char *const same_file[] = {"in/a.ndjson", "b.ndjson", "in/a.ndjson"};
     static const char *const malformed[] = {"host='"};
     (void)state;
     assert_false(init(mixed, 2));
@@ -54,7 +54,7 @@ static void sources_that_do_not_go_together_are_refused(void **state)
     assert_false(init(twice, 2));
     assert_failed(STATUS_USAGE, "\"h:5432/d\" is given twice");
     assert_false(init(same_file, 3));
-    assert_failed(STATUS_USAGE, "\"a.ndjson\" is given twice");
+    assert_failed(STATUS_USAGE, "source \"a.ndjson\" is given twice");
     assert_false(init(malformed, 1));
     assert_int_equal(world.err.status, STATUS_USAGE);
 }

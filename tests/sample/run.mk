@@ -13,7 +13,6 @@ SCALE ?= 1
 WAREHOUSE ?= sample
 RUN := build/run
 RUN_BIN ?= build/bin
-SAMPLE := $(RUN)/sample/$(PIPELINE)
 
 ifneq ($(DEPS),no)
 DEPS_RUN := build/.deps-run
@@ -54,18 +53,22 @@ else
 # ---- the sample on a private server ----
 
 RUN_DAYS := day1 day2
+RUN_END = $($(PIPELINE)_history_end)
+RUN_AGAIN = $(word 2,$($(PIPELINE)_steps))$(if $(filter-out commcare,$(PIPELINE)), PIPELINE=$(PIPELINE))
 RUN_LATEST = $(if $(wildcard $(RUN)/day2/*.json),day2,day1)
 
 run: all | $(DEPS_RUN)
 	@mkdir -p $(RUN)
 	@test -e $(RUN)/scale || echo $(SCALE) >$(RUN)/scale
-	@test "$$(cat $(RUN)/scale)" = $(SCALE) || { echo "make run: the sample in $(RUN) was made" \
-	    "with another SCALE; run make run-clean first" >&2; exit 64; }
+	@test "$$(cat $(RUN)/scale)" = $(SCALE) && \
+	    test '$(or $(HISTORY_END),$(RUN_END))' = '$(or $(RUN_END),$(HISTORY_END))' || { \
+	    echo "make run: the sample in $(RUN) was made with another SCALE or HISTORY_END;" \
+	    "run make run-clean first" >&2; exit 64; }
 	@! test -e $(lastword $(RUN_RESULTS)) || echo 'all steps were done before; the report again:'
 	$(with_server) run-steps
 	@printf '\n%s\n%s\n' \
 	    'All steps are done, and the server is stopped. make run-psql opens the warehouse again,' \
-	    'make step/form-transform runs one step again, make run-clean removes everything.'
+	    'make step/$(RUN_AGAIN) runs one step again, make run-clean removes everything.'
 
 step/%: all | $(DEPS_RUN)
 	@rm -f $(RUN)/$(RUN_LATEST)/$*.json

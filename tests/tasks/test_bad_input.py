@@ -14,40 +14,9 @@ import documents as doc  # noqa: E402
 import learning  # noqa: E402
 from factline import Warehouse  # noqa: E402
 from harness import check, equal, for_each, lacks, main, test  # noqa: E402
+from records import RECORDS  # noqa: E402
 
 MARK = "telltale"
-CERTIFICATE = {
-    "user_id": 1,
-    "course_id": learning.COURSE,
-    "status": "downloadable",
-    "created_date": learning.EARLY,
-}
-HISTORY = {
-    "id": 1,
-    "student_module_id": 5,
-    "created": learning.EARLY,
-    "state": None,
-    "grade": 1.5,
-    "max_grade": 2,
-    "source_table": "csmhe",
-}
-ROLE = {"user_id": 1, "org": "edX", "course_id": learning.COURSE, "role": "staff"}
-RECORDS = {
-    "form": doc.form("k"),
-    "synclog": doc.synclog("k"),
-    "user": doc.web_user("k", memberships=(("river", True, ("village",)),)),
-    "group": doc.group("k"),
-    "domain": doc.domain("k"),
-    "application": doc.build("k"),
-    "location": doc.location("k"),
-    "learner": learning.learner(1, "ann"),
-    "course_block": learning.block("a", "problem", None, 1, "v1", learning.EARLY),
-    "course_access_role": ROLE,
-    "student_module": learning.module(1, "a", 1, 2),
-    "student_module_history": HISTORY,
-    "enrollment": learning.enrollment(1),
-    "certificate": CERTIFICATE,
-}
 FEEDS = sorted(RECORDS)
 FACTS = ("form", "synclog") + learning.FACTS
 
@@ -163,7 +132,10 @@ def the_longest_ids_are_carried_to_the_end():
     equal(run["rows_rejected"], 0, "rows_rejected")
     warehouse.run("app-status-from-fact", "form")
     carry("user", [doc.user(longest, domain=longest, assigned_location_ids=[longest])])
-    carry("course_access_role", [{**ROLE, "org": longest[:255], "role": longest[:255]}])
+    carry(
+        "course_access_role",
+        [{**RECORDS["course_access_role"], "org": longest[:255], "role": longest[:255]}],
+    )
 
 
 # ---- numbers ----

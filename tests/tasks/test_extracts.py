@@ -160,6 +160,32 @@ def an_export_holds_personal_data_and_is_readable_by_its_owner_alone():
 
 
 @test
+def an_export_takes_the_place_of_nothing_in_a_dry_run_and_of_no_device():
+    warehouse = Warehouse()
+    with_rejects(warehouse)
+    path = warehouse.file(["kept"])
+    export = ["load-staging", "user", "--export-rejects"]
+    run = warehouse.run(*export, path, "--dry-run")
+    equal((run["status"], run["rows_exported"]), ("nothing-to-do", 0), "the dry run")
+    with open(path, encoding="utf-8") as file:
+        equal(file.read(), "kept\n", "the file that was there")
+    device = os.path.join(warehouse.folder, "device")
+    os.symlink("/dev/null", device)
+    warehouse.run(*export, device, expect=64)
+    check(os.path.islink(device), "the device was replaced")
+
+
+@test
+def the_batch_whose_rejects_are_exported_must_be_one_of_the_feed():
+    warehouse = Warehouse()
+    forms = warehouse.load("form", [doc.form("f1")])
+    with_rejects(warehouse)
+    for batch in ("k1", "9" * 20, "999", forms["batch_id"]):
+        export = ["--export-rejects", os.path.join(warehouse.folder, "out"), "--batch-id", batch]
+        warehouse.run("load-staging", "user", *export, expect=64)
+
+
+@test
 def rejects_that_can_be_read_now_are_replayed_once():
     warehouse = Warehouse()
     with_rejects(warehouse)

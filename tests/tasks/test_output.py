@@ -314,6 +314,15 @@ def a_dry_run_writes_nothing_and_counts_nothing(task):
 
 
 @test
+def a_dry_run_names_a_file_without_its_folders():
+    warehouse = Warehouse()
+    path = warehouse.file(FORMS)
+    run = warehouse.run("load-staging", "form", "--source", path, "--dry-run")
+    contains(run.stderr, f" source={os.path.basename(path)} ", "the window")
+    lacks(run.stderr, os.path.dirname(path), "the log")
+
+
+@test
 def the_airflow_variables_name_the_run():
     warehouse = Warehouse()
     path = warehouse.file(FORMS)

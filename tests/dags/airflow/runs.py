@@ -183,7 +183,9 @@ def all_dags_of_open_edx_run_on_its_sample_to_the_right_enrollment_data():
         world().dags_test(dag, new_day())
         states = {state for state, _ in world().tasks(dag).values()}
         equal(states, {"success"}, f"states of {dag}")
-    drift = world().xcoms("openedx_upkeep")["verify_enrollment_data"]
+    upkeep = world().xcoms("openedx_upkeep")
+    drift = upkeep["verify_enrollment_data"]
+    check(upkeep["clear_staging"]["rows_deleted"] > 0, "no staging was cleared")
     equal(
         [drift[name] for name in ("rows_missing", "rows_extra", "rows_different")],
         [0, 0, 0],

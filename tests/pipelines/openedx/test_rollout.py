@@ -10,7 +10,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "lib"))
-from harness import contains, equal, lacks, main, test  # noqa: E402
+from harness import check, contains, equal, lacks, main, test  # noqa: E402
 from learning import COURSE, Site, enrollment, module, structure  # noqa: E402
 
 DAY, LATER = "2026-04-12", "2026-04-14T08:00:00Z"
@@ -246,6 +246,9 @@ def what_nothing_explains_is_a_failure_and_its_keys_are_in_the_file_alone():
     )
     equal(stat.S_IMODE(os.stat(keys).st_mode), 0o600, "mode of the file")
     equal(os.listdir(site.folder).count("differences.csv"), 1, "files")
+    os.unlink(keys)
+    compare(site, rows, "--differences", keys, "--dry-run", expect=65)
+    check(not os.path.exists(keys), "a dry run wrote the file")
 
 
 @test

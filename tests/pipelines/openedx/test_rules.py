@@ -240,6 +240,15 @@ def staff_of_a_course_do_not_count_as_its_learners():
 
 
 @test
+def a_day_of_a_year_that_is_far_ahead_is_refused_before_anything_is_written():
+    site = Site().base()
+    before = site.sql.number("SELECT count(*) FROM etl.batch")
+    run = site.derive(as_of="2626-04-12", expect=64)
+    contains(run.error, "more than a year ahead", "the error")
+    equal(site.sql.number("SELECT count(*) FROM etl.batch"), before, "batches")
+
+
+@test
 def completion_keeps_its_first_date_and_counts_days():
     site = Site().base()
     site.take(

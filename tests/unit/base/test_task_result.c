@@ -165,7 +165,7 @@ static void a_result_file_that_cannot_be_made_is_an_io_error(void **state)
                " such file or directory" COMMITTED);
     CALL(&child, .task = {.run = succeed}, .words = {"--result-file", "/dev/null"});
     has_failed(&child, 64,
-               "load-staging: error: result file \"/dev/null\" is there and is no"
+               "load-staging: error: file \"/dev/null\" is there and is no"
                " regular file; name another\n");
 }
 

@@ -174,7 +174,7 @@ static void each_status_has_its_remedy(void **state)
         {"40001", false, "; run the step again"},
         {"55P03", false, "; another session held the lock, run the step again"},
         {"42P01", false, "; run migrate-warehouse"},
-        {"42P01", true, "; compare the source's release with those that the README lists"},
+        {"42P01", true, "; look whether its tables and columns are those of the feed"},
         {"42P07", false, "a database of its own"},
         {"25006", false, "; connect to the primary server"},
         {"22P02", true, "; correct the value at the source"},

@@ -305,6 +305,15 @@ static void a_digest_is_that_of_the_standard(void **state)
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+static void a_name_is_without_its_folders(void **state)
+{
+    (void)state;
+    assert_string_equal(file_name("/var/lib/users.ndjson"), "users.ndjson");
+    assert_string_equal(file_name("users.ndjson"), "users.ndjson");
+    assert_string_equal(file_name("/var/lib/"), "/var/lib/");
+    assert_string_equal(file_name("-"), "-");
+}
+
 static void a_file_has_the_time_of_its_last_change(void **state)
 {
     const struct timespec times[] = {{.tv_sec = 5}, {.tv_sec = 1500000000, .tv_nsec = 123456789}};
@@ -367,6 +376,7 @@ int main(void)
         cmocka_unit_test(a_very_long_one_is_read_in_parts),
         cmocka_unit_test(crs_at_the_edge_of_a_part_are_not_lost),
         cmocka_unit_test(a_digest_is_that_of_the_standard),
+        cmocka_unit_test(a_name_is_without_its_folders),
         cmocka_unit_test(a_file_has_the_time_of_its_last_change),
         cmocka_unit_test(a_small_file_is_read_at_once),
         cmocka_unit_test(a_file_that_is_too_large_is_refused),
