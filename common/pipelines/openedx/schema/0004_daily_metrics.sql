@@ -418,7 +418,7 @@ $$;
 
 -- Write the metrics of contexts[i] from from_dates[i] to as_of, today where that is NULL, or to the
 -- last day that has its row; what is right already is not written. No change touches a day before
--- from_dates[i], and a day that were left as it was would stay wrong: later ones start from it.
+-- from_dates[i], and a day that is left as it is would stay wrong: later ones start from it.
 CREATE FUNCTION warehouse.write_course_daily_metrics(
         contexts bigint[], from_dates date[], batch bigint, as_of timestamptz)
     RETURNS bigint
