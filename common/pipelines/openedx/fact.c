@@ -204,7 +204,7 @@ static const struct pipeline_step enrollment_steps[] = {
      .writes = "warehouse.enrollment_fact " OPENEDX_CHANGES,
      .meaning = "one row per learner and course"},
     {.sql = &sql_openedx_enrollment_event_fact,
-     .reads = "staging.enrollment " DIMENSIONS,
+     .reads = "staging.enrollment " DIMENSIONS " warehouse.enrollment_fact",
      .writes = "warehouse.enrollment_event_fact " OPENEDX_CHANGES,
      .meaning = "when enrollments became active or inactive"},
     {0},
