@@ -107,12 +107,10 @@ struct comparison {
 
 /* A derived table against its definition, recomputed from the facts. */
 struct verification {
-    const char *task;     /* "verify-app-status" */
-    const char *workflow; /* a workflow of the pipeline that writes the table */
-    const char *target;
+    const char *task;                    /* "verify-app-status" */
+    const struct derivation *derivation; /* that writes the table; its all is the repair */
     const struct sql
         *compare; /* returns rows_checked rows_missing rows_extra rows_different rows_pending */
-    const struct derivation *derivation; /* whose all is the repair */
     const struct comparison *comparison; /* of --against; NULL where the task has no such option */
 };
 

@@ -42,7 +42,7 @@ static bool repair(struct db *db, const struct verification *verification,
     struct result written;
     result_init(&written);
     bool ok = db_begin(db, err) && schema_check(db, pipeline, err) &&
-              step_lock_target(db, verification->target, err) &&
+              step_lock_target(db, verification->derivation->target, err) &&
               unit_run(db, verification->derivation, true, values, &written, err) &&
               db_commit(db, err);
     result_add(counts, "rows_repaired",
@@ -57,7 +57,7 @@ static bool run_steps(struct db *db, const struct verification *verification, bo
                       struct result *counts, struct error *err)
 {
     int64_t drift;
-    const struct pipeline *pipeline = pipeline_of_workflow(verification->workflow);
+    const struct pipeline *pipeline = pipeline_of_workflow(verification->derivation->workflow);
     if (!compare(db, verification, pipeline, counts, &drift, err))
         return false;
     if (drift == 0)
@@ -81,7 +81,7 @@ bool verify_run(struct db *db, const struct verification *verification, bool is_
     result_init(&counts);
     bool ok = run_steps(db, verification, is_repair, &counts, err);
     if (ok) {
-        batch_report(result, &none, verification->workflow, "done", started);
+        batch_report(result, &none, verification->derivation->workflow, "done", started);
         step_report(result, &counts, count_names);
     } else {
         db_rollback(db);

@@ -116,7 +116,7 @@ bool verify_against(struct db *db, const struct verification *verification, cons
     struct result counts;
     result_init(&counts);
     bool ok = db_begin(db, err) &&
-              schema_check(db, pipeline_of_workflow(verification->workflow), err) &&
+              schema_check(db, pipeline_of_workflow(verification->derivation->workflow), err) &&
               read_export(db, comparison->records, file, err) &&
               summarize(db, comparison->summary, &counts, err) &&
               (!differences || task_common()->dry_run ||
@@ -124,7 +124,7 @@ bool verify_against(struct db *db, const struct verification *verification, cons
               judge(&counts, err);
     db_rollback(db);
     if (ok) {
-        batch_report(result, &none, verification->workflow, "done", started);
+        batch_report(result, &none, verification->derivation->workflow, "done", started);
         step_report(result, &counts, count_names);
     }
     result_release(&counts);

@@ -52,10 +52,8 @@ static const struct derivation status_from_synclog = {
 
 static const struct verification status_verification = {
     .task = "verify-app-status",
-    .workflow = "app_status_form",
-    .target = APP_STATUS,
-    .compare = &sql_commcare_app_status_compare,
     .derivation = &status_from_form,
+    .compare = &sql_commcare_app_status_compare,
 };
 
 static const struct feed *const feeds[] = {

@@ -121,10 +121,8 @@ static const struct comparison beside_figures = {
 
 static const struct verification data_verification = {
     .task = "verify-enrollment-data",
-    .workflow = "enrollment_data",
-    .target = ENROLLMENT_DATA,
-    .compare = &sql_openedx_enrollment_data_compare,
     .derivation = &data,
+    .compare = &sql_openedx_enrollment_data_compare,
     .comparison = &beside_figures,
 };
 
