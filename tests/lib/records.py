@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A record of each feed of all pipelines, as its source spells it."""
+"""The feeds of all pipelines: a record of each as its source spells it, and its transform."""
 
 import documents as doc
+import factline
 import learning
 
 RECORDS = {
@@ -38,3 +39,8 @@ RECORDS = {
         "created_date": learning.EARLY,
     },
 }
+FEEDS = sorted(RECORDS)
+
+
+def transform_of(feed):
+    return "transform-fact" if feed in factline.FACTS + learning.FACTS else "transform-dim"

@@ -33,11 +33,9 @@ import learning  # noqa: E402
 from factline import RESULT_COUNTS, Warehouse, backends, check_result  # noqa: E402
 from factline import ndjson, run_task  # noqa: E402
 from harness import check, equal, lacks, wait_until  # noqa: E402
-from records import RECORDS  # noqa: E402
+from records import FEEDS, RECORDS, transform_of  # noqa: E402
 from source import SourceDatabase  # noqa: E402
 
-FEEDS = sorted(RECORDS)
-FACTS = factline.FACTS + learning.FACTS
 WORKFLOWS = FEEDS + ["app_status_form", "app_status_synclog", "enrollment_data"]
 SECONDS = 60  # that a run may take
 VALGRIND = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full"]
@@ -57,9 +55,9 @@ class Task:
         self.options = {name: kind for name, kind in found if name not in ("help", "version")}
         self.statuses = set(map(int, re.findall(r"^ +(\d+) [A-Z]", text, re.MULTILINE))) - {70}
         argument = re.match(r"Usage: \S+ \[?([^] ]*)", text).group(1)
-        facts = {"transform-fact": [True], "transform-dim": [False]}.get(name, [True, False])
+        own = [feed for feed in FEEDS if transform_of(feed) == name]
         known = {
-            "FEED": [feed for feed in FEEDS if (feed in FACTS) in facts],
+            "FEED": own or FEEDS,
             "WORKFLOW": WORKFLOWS,
             "OPTIONS": [""],
         }
@@ -239,8 +237,7 @@ class Schedule:
         self.digest = digest(self.warehouse.sql)
 
     def transform(self, feed, *batch):
-        task = "transform-fact" if feed in FACTS else "transform-dim"
-        self.warehouse.run(task, feed, *batch, expect=(0, 64, 65))
+        self.warehouse.run(transform_of(feed), feed, *batch, expect=(0, 64, 65))
 
     def summary(self):
         return f"{len(self.mine)} pairs, {len(self.told)} runs"

@@ -14,16 +14,13 @@ import documents as doc  # noqa: E402
 import learning  # noqa: E402
 from factline import Warehouse  # noqa: E402
 from harness import check, equal, for_each, lacks, main, test  # noqa: E402
-from records import RECORDS  # noqa: E402
+from records import FEEDS, RECORDS, transform_of  # noqa: E402
 
 MARK = "telltale"
-FEEDS = sorted(RECORDS)
-FACTS = ("form", "synclog") + learning.FACTS
 
 
 def transform(warehouse, feed, run):
-    task = "transform-fact" if feed in FACTS else "transform-dim"
-    return warehouse.run(task, feed, "--batch-id", run["batch_id"], "--verbose")
+    return warehouse.run(transform_of(feed), feed, "--batch-id", run["batch_id"], "--verbose")
 
 
 def places(value):
