@@ -20,8 +20,8 @@ static const struct derivation perry = {
     .workflow = "perry", .task = "press-from-fact", .argument = "pear"};
 static const struct derivation wall = {.workflow = "wall", .task = "wall-from-fact"};
 
-static const struct verification juice_check = {.task = "verify-juice", .workflow = "juice"};
-static const struct verification wall_check = {.task = "verify-wall", .workflow = "wall"};
+static const struct verification juice_check = {.task = "verify-juice", .derivation = &juice};
+static const struct verification wall_check = {.task = "verify-wall", .derivation = &wall};
 
 static const struct feed *const fruits[] = {&apple, &pear, NULL};
 static const struct derivation *const fruit_derivations[] = {&juice, &perry, NULL};
