@@ -5,10 +5,53 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/task.h"
 #include "etl/batch.h"
 #include "etl/schema.h"
 #include "etl_sql.h"
+
+static bool begin(struct db *db, const char *workflow, struct error *err)
+{
+    return db_begin(db, err) &&
+           schema_check(db, workflow ? pipeline_of_workflow(workflow) : NULL, err);
+}
+
+static bool end(struct db *db, struct error *err)
+{
+    if (!task_common()->dry_run)
+        return db_commit(db, err);
+    db_rollback(db);
+    return true;
+}
+
+static bool drop_staging(struct db *db, const char *workflow, const char *keep,
+                         struct result *counts, struct error *err)
+{
+    int64_t last = 0, in_use = 0;
+    do {
+        char after[24];
+        snprintf(after, sizeof after, "%" PRId64, last);
+        const struct db_value values[] = {
+            {"workflow", workflow}, {"keep_staging", keep}, {"after", after}, {0}};
+        struct db_rows *rows;
+        if (!begin(db, workflow, err) ||
+            !(rows = db_query(db, &sql_etl_clear_staging, values, err)))
+            return false;
+        last = db_rows_int(rows, 0, "last");
+        in_use += db_rows_int(rows, 0, "batches_in_use");
+        result_set_int(counts, "rows_deleted",
+                       result_get_int(counts, "rows_deleted") +
+                           db_rows_int(rows, 0, "rows_deleted"));
+        db_rows_free(rows);
+        if (!end(db, err))
+            return false;
+    } while (last > 0);
+    if (in_use > 0)
+        log_event(LOG_INFO, "staging_in_use", "batches=%" PRId64 " remedy=\"the next run\"",
+                  in_use);
+    return true;
+}
 
 static bool clear(struct db *db, const char *workflow, int64_t keep_staging, int64_t keep_rejects,
                   struct result *counts, struct error *err)
@@ -16,18 +59,10 @@ static bool clear(struct db *db, const char *workflow, int64_t keep_staging, int
     char staging[32], rejects[32];
     snprintf(staging, sizeof staging, "%" PRId64 " microseconds", keep_staging);
     snprintf(rejects, sizeof rejects, "%" PRId64 " microseconds", keep_rejects);
-    const struct db_value values[] = {
-        {"workflow", workflow}, {"keep_staging", staging}, {"keep_rejects", rejects}, {0}};
-    if (!db_begin(db, err) ||
-        !schema_check(db, workflow ? pipeline_of_workflow(workflow) : NULL, err) ||
-        !db_run(db, &sql_etl_clear_staging, values, counts, err) ||
-        !db_run(db, &sql_etl_clear_log, values, counts, err) ||
-        !db_run(db, &sql_etl_clear_rejects, values, counts, err))
-        return false;
-    if (!task_common()->dry_run)
-        return db_commit(db, err);
-    db_rollback(db);
-    return true;
+    const struct db_value values[] = {{"workflow", workflow}, {"keep_rejects", rejects}, {0}};
+    return drop_staging(db, workflow, staging, counts, err) && begin(db, workflow, err) &&
+           db_run(db, &sql_etl_clear_log, values, counts, err) &&
+           db_run(db, &sql_etl_clear_rejects, values, counts, err) && end(db, err);
 }
 
 bool clear_run(struct db *db, const char *workflow, int64_t keep_staging, int64_t keep_rejects,

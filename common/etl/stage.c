@@ -120,19 +120,25 @@ static bool draw_read_number(struct stage *stage, struct error *err)
     return ok && db_run(stage->db, &sql_etl_batch_read, values, NULL, err);
 }
 
+/* In a transaction of its own: what follows may take long, and others want to make theirs. */
+static bool make_staging(struct stage *stage, struct error *err)
+{
+    const struct db_value values[] = {
+        {"feed", stage->feed->name}, {"batch_id", stage->batch->id_text}, {0}};
+    return batch_enter(stage->db, stage->batch, err) &&
+           db_run(stage->db, &sql_etl_make_staging, values, NULL, err) && db_commit(stage->db, err);
+}
+
 /* Everything between BEGIN and COMMIT of the data transaction, except for both. */
 static bool fill_staging(struct stage *stage, struct error *err)
 {
     char read[24], staged[24], rejected[24], skipped[24];
     const struct stage_counts *counts = &stage->counts;
-    const struct db_value own[] = {
-        {"feed", stage->feed->name}, {"batch_id", stage->batch->id_text}, {0}};
-    if (!db_run(stage->db, &sql_etl_delete_staging, own, NULL, err) ||
-        !db_run(stage->db, &sql_etl_reject_delete, own, NULL, err))
-        return false;
+    const struct db_value own[] = {{"batch_id", stage->batch->id_text}, {0}};
     bool may_reconcile =
         stage->options->reconcile || (stage->feed->shows_all && stage->sources.are_servers);
-    if (stage->options->reconcile && !stage_begin_keys(stage, err))
+    if (!db_run(stage->db, &sql_etl_reject_delete, own, NULL, err) ||
+        (stage->options->reconcile && !stage_begin_keys(stage, err)))
         return false;
     if (stage->sources.are_servers ? !stage_read_servers(stage, err)
                                    : !stage_read_files(stage, err))
@@ -225,10 +231,9 @@ static bool load(struct stage *stage, int64_t started, struct result *result, st
     }
     stage->is_filtered = stage->options->window.has_window && !stage->sources.are_servers;
     if (!draw_read_number(stage, err) || !stage_record_files(stage, err) ||
-        !source_list_snapshot(&stage->sources, stage->db, batch, err) || !db_commit(stage->db, err))
-        return false;
-
-    if (!batch_enter(stage->db, batch, err))
+        !source_list_snapshot(&stage->sources, stage->db, batch, err) ||
+        !db_commit(stage->db, err) || !make_staging(stage, err) ||
+        !batch_enter(stage->db, batch, err))
         return false;
     if (!fill_staging(stage, err)) {
         if (err->status == STATUS_DATA && stage->counts.rejected > 0)

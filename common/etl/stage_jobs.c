@@ -24,7 +24,7 @@ static struct copy *new_lead(const struct stage *stage, const struct source *sou
     copy_int(lead, stage->batch->id);
     copy_int(lead, stage->batch->read_number);
     copy_time(lead, source->clock);
-    copy_ordinal(lead);
+    copy_null(lead); /* no line */
     copy_bool(lead, false);
     return lead;
 }

@@ -95,9 +95,10 @@ bool stage_reconcile(struct stage *stage, struct error *err)
     if (stage->sources.are_servers ? !stage_begin_keys(stage, err) : !check_list(stage, err))
         return false;
     bind_list(stage, listed_at(stage), &bound);
-    const struct db_value feed[] = {{"feed", stage->feed->name}, {0}};
+    const struct db_value own[] = {
+        {"feed", stage->feed->name}, {"batch_id", stage->batch->id_text}, {0}};
     result_init(&deleted);
-    bool ok = db_run(stage->db, &sql_etl_analyze_staging, feed, NULL, err) &&
+    bool ok = db_run(stage->db, &sql_etl_analyze_staging, own, NULL, err) &&
               db_run(stage->db, stage->feed->reconcile, bound.values, &deleted, err);
     counts->skipped += counts->read;
     counts->read = counts->staged = result_get_int(&deleted, "rows_staged");

@@ -120,12 +120,6 @@ void copy_int(struct copy *copy, int64_t number)
     add_number(copy, (uint64_t)number, 8);
 }
 
-void copy_ordinal(struct copy *lead)
-{
-    lead->ordinal_start = lead->buffer.length + 4;
-    copy_int(lead, 0);
-}
-
 void copy_float(struct copy *copy, double number)
 {
     uint64_t bits;

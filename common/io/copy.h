@@ -48,11 +48,10 @@ void copy_text_list(struct copy *copy, int32_t count);
 bool copy_end(struct copy *copy, int64_t *rows, struct error *err);
 
 /*
- * Columns that a relay puts before those of each row; fill them by the calls above and this one.
- * They end with copy_close.
+ * Columns that a relay puts before those of each row; fill them by the calls above. They end with
+ * copy_close.
  */
 struct copy *copy_new_lead(int columns);
-void copy_ordinal(struct copy *lead); /* bigint: the row's place in its stream, from 1 on */
 
 /* A session that gives rows to a relay. */
 struct copy_stream {

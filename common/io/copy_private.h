@@ -23,10 +23,9 @@ struct copy {
     struct db *db; /* NULL of a lead */
     struct str buffer;
     size_t row_start;
-    size_t list_start;    /* of the list being filled: where its length belongs */
-    int32_t list_left;    /* elements that it still lacks */
-    int columns;          /* of a lead */
-    size_t ordinal_start; /* of a lead: where the row's ordinal belongs; 0 if nowhere */
+    size_t list_start; /* of the list being filled: where its length belongs */
+    int32_t list_left; /* elements that it still lacks */
+    int columns;       /* of a lead */
 };
 
 /* Puts the lowest bytes of a number in network order. */

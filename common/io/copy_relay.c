@@ -67,8 +67,6 @@ static bool add_row(struct relay *relay, struct copy_stream *stream, const char 
         return add(relay, bytes, length, err);
     unsigned own = (unsigned)(unsigned char)bytes[0] << 8 | (unsigned char)bytes[1];
     copy_put_number(lead->buffer.text, (unsigned)lead->columns + own, 2);
-    if (lead->ordinal_start > 0)
-        copy_put_number(lead->buffer.text + lead->ordinal_start, (uint64_t)stream->rows, 8);
     return add(relay, lead->buffer.text, lead->buffer.length, err) &&
            add(relay, bytes + 2, length - 2, err);
 }

@@ -70,7 +70,8 @@ def relay(warehouse, source):
     settle(warehouse)
     ours = task(warehouse, "load-staging", "form", "--source", source.spec, "--run-key", "first",
                 "--settle", "0s")  # fmt: skip
-    own = "0::bigint, 0::bigint, now(), id::bigint, false"
+    own = "0::bigint, 0::bigint, now(), NULL::bigint, false"
+    sql(warehouse, "CREATE UNLOGGED TABLE staging.bare PARTITION OF staging.form FOR VALUES IN (0)")
     settle(warehouse)
     same = pipe(warehouse, source, f"{own}, {typed}", "staging.form")
     return ours, bare, same

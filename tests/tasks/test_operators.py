@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What operators run: verify-app-status, batch-status, clear-staging, migrate-warehouse."""
+"""What operators run: verify-app-status, batch-status, migrate-warehouse."""
 
 import json
 import os
@@ -256,81 +256,6 @@ def the_consumers_of_a_gap_are_told_where_it_lies():
                            WHERE batch_id =
                            (SELECT max(id) FROM etl.batch)""")
     check(document(warehouse)["form"]["gaps"] not in (0, []), "the gap is not shown")
-
-
-# ---- clear-staging ----
-
-
-@test
-def staging_of_finished_batches_and_consumed_logs_are_cleared_and_nothing_else():
-    warehouse = Warehouse()
-    done = warehouse.load("form", [doc.form("f1")])
-    warehouse.transform("form", done)
-    waiting = warehouse.load("form", [doc.form("f2", SECOND)])
-    logs = "SELECT count(*) FROM warehouse.form_change_log"
-    check(warehouse.sql.number(logs) >= 1, "the test itself: no change log")
-    warehouse.run("clear-staging")
-    equal(warehouse.sql.tuples("SELECT form_id FROM staging.form"), [("f2",)], "staging")
-    check(warehouse.sql.number(logs) >= 1, "log rows that were not consumed are gone")
-    warehouse.transform("form", waiting)
-    warehouse.app_status("form")
-    run = warehouse.run("clear-staging")
-    check(run["rows_deleted"] >= 2, f"rows_deleted is {run['rows_deleted']}")
-    equal(
-        (warehouse.sql.number("SELECT count(*) FROM staging.form"), warehouse.sql.number(logs)),
-        (0, 0),
-        "left",
-    )
-    equal(warehouse.run("clear-staging")["rows_deleted"], 0, "rows_deleted again")
-    equal(
-        warehouse.status_rows(),
-        [("asha", "anc", "f2", "2024-03-02T09:00:00+00:00", None)],
-        "app status",
-    )
-
-
-@test
-def a_cleared_batch_is_still_done():
-    warehouse = Warehouse()
-    path = warehouse.file([doc.form("f1")])
-    loaded = warehouse.run("load-staging", "form", "--source", path, "--run-key", "k")
-    warehouse.transform("form", loaded)
-    warehouse.run("clear-staging")
-    equal(
-        warehouse.run("load-staging", "form", "--source", path, "--run-key", "k")["status"],
-        "already-done",
-        "load",
-    )
-    equal(warehouse.transform("form", loaded)["status"], "already-done", "transform")
-
-
-@test
-def one_workflow_can_be_cleared_alone():
-    warehouse = Warehouse()
-    warehouse.take("form", [doc.form("f1")])
-    warehouse.take("user", [doc.user()])
-    warehouse.run("clear-staging", "user")
-    equal(
-        (
-            warehouse.sql.number("SELECT count(*) FROM staging.form"),
-            warehouse.sql.number('SELECT count(*) FROM staging."user"'),
-        ),
-        (1, 0),
-        "staging",
-    )
-
-
-@test
-def old_rejects_are_cleared_after_their_time():
-    warehouse = Warehouse()
-    warehouse.load("user", [doc.user(), "{broken", "{young"])
-    warehouse.sql.run(
-        "UPDATE etl.rejected_row SET rejected_at = now() - interval '31 days' WHERE" " position = 2"
-    )
-    warehouse.run("clear-staging")
-    equal(warehouse.sql.tuples("SELECT position FROM etl.rejected_row"), [(3,)], "rejects")
-    warehouse.run("clear-staging", "--keep-rejects", "0s")
-    equal(warehouse.sql.number("SELECT count(*) FROM etl.rejected_row"), 0, "rejects")
 
 
 # ---- migrate-warehouse ----

@@ -154,21 +154,73 @@ BEGIN
     RETURN counted;
 END $$;
 
-CREATE FUNCTION etl.delete_staging(feed text, batch bigint) RETURNS bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+-- The catalogue is asked by a query: after a wait, a name looked up before is answered from a cache
+-- that does not know yet what another session made or dropped.
+CREATE FUNCTION etl.has_staging(part text) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT EXISTS (SELECT
+                     FROM pg_class AS class
+                    WHERE class.relnamespace = 'staging'::regnamespace
+                      AND class.relname = part)
+$$;
+
+-- A batch's part of a feed's staging, empty: made, or emptied of what an earlier try left. The
+-- loader may make these parts and the months below and no other tables, hence the definer's rights.
+-- A part is made complete first and attached then: attaching blocks no reader and no writer.
+-- A vacuum would come too late to be of use, and keep the part from being dropped.
+CREATE FUNCTION etl.make_staging(feed text, batch bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    deleted bigint;
+    part text := format('%s_%s', feed, batch);
 BEGIN
-    EXECUTE format('DELETE FROM staging.%I WHERE batch_id = $1', feed) USING batch;
-    GET DIAGNOSTICS deleted = ROW_COUNT;
-    RETURN deleted;
+    PERFORM
+       FROM etl.batch AS known
+      WHERE known.id = make_staging.batch
+        AND known.workflow = feed;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'not a batch of this feed; report it' USING ERRCODE = 'FL070';
+    END IF;
+    IF etl.has_staging(part) THEN
+        EXECUTE format('TRUNCATE staging.%I', part);
+    ELSE
+        EXECUTE format('CREATE UNLOGGED TABLE staging.%I (LIKE staging.%I) '
+                       'WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off)',
+                       part, feed);
+        EXECUTE format('ALTER TABLE staging.%I ATTACH PARTITION staging.%I FOR VALUES IN (%s)',
+                       feed, part, batch);
+    END IF;
 END $$;
 
 -- Without statistics the planner takes a fresh batch for a handful of rows.
-CREATE FUNCTION etl.analyze_staging(feed text) RETURNS void
+CREATE FUNCTION etl.analyze_staging(feed text, batch bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    part text := format('%s_%s', feed, batch);
 BEGIN
-    EXECUTE format('ANALYZE staging.%I', feed);
+    IF etl.has_staging(part) THEN
+        EXECUTE format('ANALYZE staging.%I', part);
+    END IF;
+END $$;
+
+-- The rows that went, or NULL where the part stays for now. Dropping it excludes all who read or
+-- write the feed's staging, be it for an instant: while one of them is busy, nobody waits for that,
+-- and none queues behind who would.
+CREATE FUNCTION etl.drop_staging(feed text, batch bigint) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    part text := format('%s_%s', feed, batch);
+    dropped bigint := etl.count_staging(feed, batch);
+BEGIN
+    IF NOT etl.has_staging(part) THEN
+        RETURN 0;
+    END IF;
+    EXECUTE format('LOCK TABLE ONLY staging.%I, staging.%I IN ACCESS EXCLUSIVE MODE NOWAIT',
+                   feed, part);
+    EXECUTE format('DROP TABLE staging.%I', part);
+    RETURN dropped;
+EXCEPTION
+    WHEN lock_not_available THEN
+        RETURN NULL;
 END $$;
 
 CREATE FUNCTION etl.delete_log(change_log text, batch bigint) RETURNS bigint
@@ -181,8 +233,7 @@ BEGIN
     RETURN deleted;
 END $$;
 
--- A month's partition of a fact. The loader may make these and no other tables, hence the definer's
--- rights. Made complete first and attached then: attaching blocks no reader and no writer.
+-- A month's partition of a fact, made like a part of staging.
 CREATE FUNCTION etl.make_month(parent text, month date) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
@@ -216,4 +267,5 @@ BEGIN
                    child, session_user);
     RETURN true;
 END $$;
-REVOKE ALL ON FUNCTION etl.make_month(text, date), etl.analyze_staging(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION etl.make_month(text, date), etl.make_staging(text, bigint),
+    etl.analyze_staging(text, bigint), etl.drop_staging(text, bigint) FROM PUBLIC;

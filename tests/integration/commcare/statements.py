@@ -157,6 +157,7 @@ class Warehouse(Database):
                 % (feed, self.read_number, number, len(records))
             )
         )
+        self.sql("SELECT etl.make_staging('%s', %d)" % (feed, batch))
         rows = []
         for position, record in enumerate(records, 1):
             row = {

@@ -97,8 +97,11 @@ def stage(source, warehouse, feed, **window):
     """The columns that load-staging puts before each row are left out, but for the batch."""
     columns = re.search(r"\((.*?)\)", read(PIPELINE, "sql", feed + "_staging.sql"), re.S).group(1)
     own = columns.split("is_tombstone,")[1]
-    batch = relay(source, warehouse, feed + "_source", "staging.%s (%s)" % (feed, own), **window)
-    warehouse.sql("UPDATE staging.%s SET batch_id = %d WHERE batch_id IS NULL" % (feed, batch))
+    warehouse.sql("CREATE TABLE public.read (LIKE staging.%s)" % feed)
+    warehouse.sql("ALTER TABLE public.read ALTER batch_id DROP NOT NULL")
+    batch = relay(source, warehouse, feed + "_source", "public.read (%s)" % own, **window)
+    warehouse.sql("UPDATE public.read SET batch_id = %d" % batch)
+    warehouse.sql("INSERT INTO staging.%s SELECT * FROM public.read; DROP TABLE public.read" % feed)
     return batch
 
 

@@ -224,24 +224,21 @@ static void a_piece_that_is_refused_ends_the_relay(void **state)
     free(messages);
 }
 
-/* Two columns before the three of each row: a number, and the row's place. */
+/* Two columns before the three of each row. */
 static void a_lead_comes_before_each_row(void **state)
 {
     static const struct message rows[] = {
         {HEADER "\0\3row a", 26, false}, {"\0\3row b", 7, false}, {END, 2, false}, {0}};
-    static const char led[] =
-        HEADER "\0\5\0\0\0\10\0\0\0\0\0\0\0\7\0\0\0\10\0\0\0\0\0\0\0\1row a"
-               "\0\5\0\0\0\10\0\0\0\0\0\0\0\7\0\0\0\10\0\0\0\0\0\0\0\2row b" END;
+    static const char led[] = HEADER "\0\5\0\0\0\10\0\0\0\0\0\0\0\7\377\377\377\377row a"
+                                     "\0\5\0\0\0\10\0\0\0\0\0\0\0\7\377\377\377\377row b" END;
     struct copy *lead = copy_new_lead(2);
     (void)state;
     copy_int(lead, 7);
-    copy_ordinal(lead);
+    copy_null(lead);
     streams[0].lead = lead;
     wire.sent = wire.counted = 2;
     assert_true(relay(rows, NULL));
     assert_int_equal(wire.taken.length, sizeof led - 1);
-    assert_memory_equal(wire.taken.text, led, sizeof led - 1);
-    assert_true(relay(rows, NULL)); /* counts anew */
     assert_memory_equal(wire.taken.text, led, sizeof led - 1);
     copy_close(lead);
 

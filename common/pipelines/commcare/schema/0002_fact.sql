@@ -1,7 +1,7 @@
 -- Forms and sync logs: staging, a month a partition, the key tables, and the change logs.
 
-CREATE UNLOGGED TABLE staging.form (
-    batch_id bigint,
+CREATE TABLE staging.form (
+    batch_id bigint NOT NULL,
     read_number bigint,
     version_time timestamptz,
     line_no bigint,
@@ -21,11 +21,10 @@ CREATE UNLOGGED TABLE staging.form (
     app_version bigint,
     build_id text COLLATE "C",
     state bigint
-);
-CREATE INDEX form_by_batch ON staging.form USING brin (batch_id) WITH (autosummarize = on);
+) PARTITION BY LIST (batch_id);
 
-CREATE UNLOGGED TABLE staging.synclog (
-    batch_id bigint,
+CREATE TABLE staging.synclog (
+    batch_id bigint NOT NULL,
     read_number bigint,
     version_time timestamptz,
     line_no bigint,
@@ -40,8 +39,7 @@ CREATE UNLOGGED TABLE staging.synclog (
     device_id text COLLATE "C",
     is_formplayer boolean,
     request_user_id text COLLATE "C"
-);
-CREATE INDEX synclog_by_batch ON staging.synclog USING brin (batch_id) WITH (autosummarize = on);
+) PARTITION BY LIST (batch_id);
 
 -- Where a form's one row is, which version it shows, and what it says: the facts are partitioned by
 -- received_on, which can change, so no unique key of theirs could hold a form to one row. A

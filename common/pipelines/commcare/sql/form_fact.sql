@@ -107,7 +107,8 @@ WITH measure AS MATERIALIZED (
            staged.version_time, staged.read_number, $1
       FROM written
       JOIN staging.form AS staged
-        ON staged.ctid = written.place
+        ON staged.batch_id = $1
+       AND staged.ctid = written.place
       LEFT JOIN warehouse.user_dim AS user_dim
         ON user_dim.user_id = COALESCE(staged.user_id, '')
       LEFT JOIN warehouse.application_dim AS app_dim
@@ -137,7 +138,8 @@ WITH measure AS MATERIALIZED (
            staged.version_time, staged.read_number, $1
       FROM kept
       JOIN staging.form AS staged
-        ON staged.ctid = kept.place
+        ON staged.batch_id = $1
+       AND staged.ctid = kept.place
       LEFT JOIN warehouse.user_dim AS user_dim
         ON user_dim.user_id = COALESCE(staged.user_id, '')
       LEFT JOIN warehouse.application_dim AS app_dim

@@ -1,8 +1,8 @@
 -- Student modules, their history, enrollments and certificates: staging, facts, and the log of what
 -- changed. No index on a column that each write stamps: an update stays on its page.
 
-CREATE UNLOGGED TABLE staging.student_module (
-    batch_id bigint,
+CREATE TABLE staging.student_module (
+    batch_id bigint NOT NULL,
     read_number bigint,
     version_time timestamptz,
     line_no bigint,
@@ -20,12 +20,10 @@ CREATE UNLOGGED TABLE staging.student_module (
     course_id text COLLATE "C",
     is_deleted boolean,
     user_agent text
-);
-CREATE INDEX student_module_by_batch ON staging.student_module
-    USING brin (batch_id) WITH (autosummarize = on);
+) PARTITION BY LIST (batch_id);
 
-CREATE UNLOGGED TABLE staging.student_module_history (
-    batch_id bigint,
+CREATE TABLE staging.student_module_history (
+    batch_id bigint NOT NULL,
     read_number bigint,
     version_time timestamptz,
     line_no bigint,
@@ -38,12 +36,10 @@ CREATE UNLOGGED TABLE staging.student_module_history (
     grade double precision,
     max_grade double precision,
     source_table text COLLATE "C"
-);
-CREATE INDEX student_module_history_by_batch ON staging.student_module_history
-    USING brin (batch_id) WITH (autosummarize = on);
+) PARTITION BY LIST (batch_id);
 
-CREATE UNLOGGED TABLE staging.enrollment (
-    batch_id bigint,
+CREATE TABLE staging.enrollment (
+    batch_id bigint NOT NULL,
     read_number bigint,
     version_time timestamptz,
     line_no bigint,
@@ -56,12 +52,10 @@ CREATE UNLOGGED TABLE staging.enrollment (
     mode text COLLATE "C",
     history_date timestamptz,
     is_deleted boolean
-);
-CREATE INDEX enrollment_by_batch ON staging.enrollment
-    USING brin (batch_id) WITH (autosummarize = on);
+) PARTITION BY LIST (batch_id);
 
-CREATE UNLOGGED TABLE staging.certificate (
-    batch_id bigint,
+CREATE TABLE staging.certificate (
+    batch_id bigint NOT NULL,
     read_number bigint,
     version_time timestamptz,
     line_no bigint,
@@ -70,9 +64,7 @@ CREATE UNLOGGED TABLE staging.certificate (
     course_id text COLLATE "C",
     status text COLLATE "C",
     created_date timestamptz
-);
-CREATE INDEX certificate_by_batch ON staging.certificate
-    USING brin (batch_id) WITH (autosummarize = on);
+) PARTITION BY LIST (batch_id);
 
 -- One row per learner, context and block. selected holds local keys (TYPE/ID) of children.
 CREATE TABLE warehouse.student_module_fact (
