@@ -25,28 +25,36 @@ static bool end(struct db *db, struct error *err)
     return true;
 }
 
-static bool drop_staging(struct db *db, const char *workflow, const char *keep,
-                         struct result *counts, struct error *err)
+/* Of the next batch after *id, which becomes that batch, or the empty text: none was left. */
+static bool drop_next(struct db *db, const char *workflow, const char *keep, char id[24],
+                      int64_t *in_use, struct result *counts, struct error *err)
 {
-    int64_t last = 0, in_use = 0;
-    do {
-        char after[24];
-        snprintf(after, sizeof after, "%" PRId64, last);
-        const struct db_value values[] = {
-            {"workflow", workflow}, {"keep_staging", keep}, {"after", after}, {0}};
-        struct db_rows *rows;
-        if (!begin(db, workflow, err) ||
-            !(rows = db_query(db, &sql_etl_clear_staging, values, err)))
-            return false;
-        last = db_rows_int(rows, 0, "last");
-        in_use += db_rows_int(rows, 0, "batches_in_use");
+    const struct db_value values[] = {
+        {"workflow", workflow}, {"keep_staging", keep}, {"after", id}, {0}};
+    struct db_rows *rows =
+        begin(db, workflow, err) ? db_query(db, &sql_etl_clear_staging, values, err) : NULL;
+    if (!rows)
+        return false;
+    *id = '\0';
+    if (db_rows_count(rows) > 0) {
+        snprintf(id, 24, "%s", db_rows_text(rows, 0, "id"));
+        *in_use += !db_rows_text(rows, 0, "rows_deleted");
         result_set_int(counts, "rows_deleted",
                        result_get_int(counts, "rows_deleted") +
                            db_rows_int(rows, 0, "rows_deleted"));
-        db_rows_free(rows);
-        if (!end(db, err))
+    }
+    db_rows_free(rows);
+    return end(db, err);
+}
+
+static bool drop_staging(struct db *db, const char *workflow, const char *keep,
+                         struct result *counts, struct error *err)
+{
+    char id[24] = "0";
+    int64_t in_use = 0;
+    while (*id)
+        if (!drop_next(db, workflow, keep, id, &in_use, counts, err))
             return false;
-    } while (last > 0);
     if (in_use > 0)
         log_event(LOG_INFO, "staging_in_use", "batches=%" PRId64 " remedy=\"the next run\"",
                   in_use);

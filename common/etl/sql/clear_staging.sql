@@ -1,12 +1,12 @@
--- Drop the staging of a hundred batches that are over, or too old to be worth keeping.
+-- Drop the staging of the next batch that is over, or too old to be worth keeping.
 -- param $1 workflow text
 -- param $2 keep_staging interval
 -- param $3 after bigint
 --
--- A hundred at a time, in the order of their ids: each part that is dropped takes locks of its own,
--- of which the server has some thousands. after is the last that was looked at; the last of these
--- is NULL where there was none. An old batch that somebody loads just now is not dropped.
-WITH over AS (
+-- In the order of their ids, after that of the last. One batch in a transaction: its locks exclude
+-- others for as long as that takes. An old batch that somebody loads just now is not dropped. No row
+-- says that there is none left; rows_deleted is NULL where the staging is in use.
+WITH over AS MATERIALIZED (
     SELECT batch.id, batch.workflow
       FROM etl.batch AS batch
       JOIN etl.workflow AS workflow
@@ -23,7 +23,7 @@ WITH over AS (
                                AND step.ended_at IS NULL
                                AND step.started_at >= clock_timestamp() - $2::interval))
      ORDER BY batch.id
-     LIMIT 100
+     LIMIT 1
        FOR UPDATE OF batch SKIP LOCKED
 ), dropped AS MATERIALIZED (
     SELECT over.id, etl.drop_staging(over.workflow, over.id) AS rows
@@ -36,7 +36,5 @@ WITH over AS (
        AND dropped.rows IS NOT NULL
        AND batch.state IN ('complete', 'superseded')
 )
-SELECT COALESCE(sum(dropped.rows), 0)::bigint AS rows_deleted,
-       count(*) FILTER (WHERE dropped.rows IS NULL) AS batches_in_use,
-       max(dropped.id) AS last
+SELECT dropped.id::text AS id, dropped.rows AS rows_deleted
   FROM dropped;
