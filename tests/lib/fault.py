@@ -201,10 +201,15 @@ STEPS = {
 
 # ---- what is there ----
 
+# A part of staging is named after its feed: its own name has the batch's number.
 TABLES = """
-    SELECT format('SELECT ''%1$s.%2$s'' AS name, to_jsonb(r) AS row FROM ONLY %1$I.%2$I AS r',
-                  nspname, relname)
-      FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace
+    SELECT format('SELECT %L AS name, to_jsonb(r) AS row FROM ONLY %s AS r',
+                  CASE WHEN nspname = 'staging' AND relispartition
+                       THEN inhparent::regclass ELSE c.oid::regclass END,
+                  c.oid::regclass)
+      FROM pg_class AS c
+      JOIN pg_namespace AS n ON n.oid = relnamespace
+      LEFT JOIN pg_inherits ON inhrelid = c.oid
      WHERE nspname IN ('etl', 'staging', 'warehouse') AND relkind = 'r'
 """
 # What tells of a run rather than of its result, and what names a row by a drawn number.
