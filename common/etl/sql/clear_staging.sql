@@ -4,8 +4,8 @@
 -- param $3 after bigint
 --
 -- In the order of their ids, after that of the last. One batch in a transaction: its locks exclude
--- others for as long as that takes. An old batch that somebody loads just now is not dropped. No row
--- says that there is none left; rows_deleted is NULL where the staging is in use.
+-- others for as long as that takes. An old batch that somebody loads just now is not dropped.
+-- No row says that there is none left; rows_deleted is NULL where the staging is in use.
 WITH over AS MATERIALIZED (
     SELECT batch.id, batch.workflow
       FROM etl.batch AS batch
