@@ -51,7 +51,7 @@ KEYS = """
     SELECT setval('warehouse.form_key_id_seq', (SELECT max(id) FROM warehouse.form_key))"""
 SIZES = """
     SELECT pg_size_pretty(sum(pg_total_relation_size(oid))), sum(pg_total_relation_size(oid)),
-           regexp_replace(oid::regclass::text, '_[0-9]{4}_[0-9]{2}$', '') AS of
+           regexp_replace(oid::regclass::text, '(_[0-9]{4})?_[0-9]+$', '') AS of
       FROM pg_class
      WHERE relkind IN ('r', 'm') AND relnamespace::regnamespace::text IN
            ('warehouse', 'staging', 'etl')
