@@ -78,7 +78,7 @@ def old_rejects_are_cleared_after_their_time():
     warehouse = Warehouse()
     warehouse.load("user", [doc.user(), "{broken", "{young"])
     warehouse.sql.run(
-        "UPDATE etl.rejected_row SET rejected_at = now() - interval '31 days' WHERE" " position = 2"
+        "UPDATE etl.rejected_row SET rejected_at = now() - interval '31 days' WHERE position = 2"
     )
     warehouse.run("clear-staging")
     equal(warehouse.sql.tuples("SELECT position FROM etl.rejected_row"), [(3,)], "rejects")

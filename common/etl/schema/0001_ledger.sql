@@ -156,12 +156,12 @@ END $$;
 
 -- The catalogue is asked by a query: after a wait, a name looked up before is answered from a cache
 -- that does not know yet what another session made or dropped.
-CREATE FUNCTION etl.has_staging(part text) RETURNS boolean
+CREATE FUNCTION etl.has_table(schema text, name text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
     SELECT EXISTS (SELECT
                      FROM pg_class AS class
-                    WHERE class.relnamespace = 'staging'::regnamespace
-                      AND class.relname = part)
+                    WHERE class.relnamespace = schema::regnamespace
+                      AND class.relname = name)
 $$;
 
 -- A batch's part of a feed's staging, empty: made, or emptied of what an earlier try left. The
@@ -180,7 +180,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'not a batch of this feed; report it' USING ERRCODE = 'FL070';
     END IF;
-    IF etl.has_staging(part) THEN
+    IF etl.has_table('staging', part) THEN
         EXECUTE format('TRUNCATE staging.%I', part);
     ELSE
         EXECUTE format('CREATE UNLOGGED TABLE staging.%I (LIKE staging.%I) '
@@ -197,7 +197,7 @@ CREATE FUNCTION etl.analyze_staging(feed text, batch bigint) RETURNS void
 DECLARE
     part text := format('%s_%s', feed, batch);
 BEGIN
-    IF etl.has_staging(part) THEN
+    IF etl.has_table('staging', part) THEN
         EXECUTE format('ANALYZE staging.%I', part);
     END IF;
 END $$;
@@ -211,7 +211,7 @@ DECLARE
     part text := format('%s_%s', feed, batch);
     dropped bigint := etl.count_staging(feed, batch);
 BEGIN
-    IF NOT etl.has_staging(part) THEN
+    IF NOT etl.has_table('staging', part) THEN
         RETURN 0;
     END IF;
     EXECUTE format('LOCK TABLE ONLY staging.%I, staging.%I IN ACCESS EXCLUSIVE MODE NOWAIT',
@@ -249,12 +249,7 @@ BEGIN
         RAISE EXCEPTION 'not a partitioned fact of the warehouse; report it'
               USING ERRCODE = 'FL070';
     END IF;
-    -- The catalogue is asked by a query: after the wait, a name looked up before is answered from a
-    -- cache that does not know yet what the other session made.
-    IF EXISTS (SELECT
-                 FROM pg_class AS class
-                WHERE class.relnamespace = 'warehouse'::regnamespace
-                  AND class.relname = child) THEN
+    IF etl.has_table('warehouse', child) THEN
         RETURN false;
     END IF;
     EXECUTE format('CREATE TABLE warehouse.%I (LIKE warehouse.%I INCLUDING ALL) '
