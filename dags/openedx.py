@@ -41,5 +41,5 @@ with workflow("openedx_freshness", "45 * * * *", "Fails where the data is too ol
 
 with workflow("openedx_upkeep", "57 4 * * *",
               "Compares the table with a full recompute; removes staging that nobody needs."):
-    step("verify_enrollment_data", "verify-enrollment-data") >> step("clear_staging",
-                                                                     "clear-staging")
+    step("verify_enrollment_data", "verify-enrollment-data")
+    step("clear_staging", "clear-staging")
