@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import documents as doc  # noqa: E402
 from factline import SqlError, Warehouse  # noqa: E402
-from harness import check, contains, equal, main, test  # noqa: E402
+from harness import check, contains, equal, main, test, wait_until  # noqa: E402
 
 SECOND = "2024-03-02T09:00:00Z"
 PARTS = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'staging.form'::regclass"
@@ -120,14 +120,30 @@ def a_load_that_failed_long_ago_leaves_no_part():
     warehouse.run("load-staging", "form", "--source", path, "--expect-rows", "2", expect=65)
     warehouse.run("clear-staging")
     equal(warehouse.sql.number(PARTS), 1, "parts of a batch that may be tried again")
-    age = "UPDATE etl.batch SET opened_at = opened_at - interval '8 days'"
-    begun = "UPDATE etl.batch_step SET ended_at = NULL"
-    warehouse.sql.run(f"{age}; {begun}")
-    warehouse.run("clear-staging")
-    equal(warehouse.sql.number(PARTS), 1, "parts of a batch that is tried just now")
-    warehouse.sql.run(begun + ", started_at = started_at - interval '8 days'")
+    warehouse.sql.run("UPDATE etl.batch SET opened_at = opened_at - interval '8 days'")
     warehouse.run("clear-staging")
     equal(warehouse.sql.number(PARTS), 0, "parts")
+
+
+@test
+def a_batch_that_a_session_works_on_keeps_its_part_however_old():
+    warehouse = Warehouse()
+    warehouse.load("form", [doc.form("f1")])
+    worker = warehouse.session()
+    worker.run("""UPDATE etl.batch_step AS step
+                     SET ended_at = NULL, backend = pid, backend_start = activity.backend_start
+                    FROM pg_stat_activity AS activity
+                   WHERE pid = pg_backend_pid()""")
+    for state in ("staged", "superseded"):
+        warehouse.sql.run(f"UPDATE etl.batch SET state = '{state}'")
+        run = warehouse.run("clear-staging", "--keep-staging", "0s")
+        equal(run["status"], "nothing-to-do", state)
+        contains(run.stderr, "staging_in_use batches=1", state)
+    worker.close()
+    wait_until(
+        lambda: warehouse.run("clear-staging", "--keep-staging", "0s")["rows_deleted"] == 1,
+        "the part is kept for a session that is gone",
+    )
 
 
 @test

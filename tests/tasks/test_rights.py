@@ -90,4 +90,30 @@ def the_loader_makes_no_tables_and_the_reader_sees_the_report_alone():
         check(is_refused(reader, f"SELECT FROM {table}"), f"the reader sees {table}")
 
 
+@test
+def what_the_loader_made_for_itself_is_not_run_with_the_owner_s_rights():
+    site = Guarded()
+    loader = site.session(LOADER)
+    loader.run("""
+        CREATE FUNCTION pg_temp.spy() RETURNS boolean LANGUAGE plpgsql AS $$
+        BEGIN
+            IF current_user <> session_user THEN
+                RAISE EXCEPTION 'runs as the owner';
+            END IF;
+            RETURN true;
+        END $$""")
+    for name in ("text", "int8", "date"):
+        loader.run(f"CREATE DOMAIN pg_temp.{name} AS pg_catalog.{name} CHECK (pg_temp.spy())")
+    for call in (
+        "make_staging('form', 1)",
+        "analyze_staging('form', 1)",
+        "drop_staging('form', 1)",
+        "make_month('form_fact', '2024-01-01')",
+    ):
+        try:
+            loader.run(f"SELECT etl.{call}")
+        except SqlError as error:
+            check("runs as the owner" not in str(error), call)
+
+
 main()

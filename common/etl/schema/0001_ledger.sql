@@ -142,9 +142,10 @@ CREATE TABLE etl.pending_unit (
 );
 
 -- Table names come from the ledger's own rows, never from a command line; %I and regclass quote
--- them.
+-- them. pg_temp is named last, or it would be first: what the caller made there must not be taken
+-- for a type or table of the catalogue, least of all by a function with the definer's rights.
 CREATE FUNCTION etl.count_staging(feed text, batch bigint) RETURNS bigint
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     counted bigint;
 BEGIN
@@ -157,7 +158,7 @@ END $$;
 -- The catalogue is asked by a query: after a wait, a name looked up before is answered from a cache
 -- that does not know yet what another session made or dropped.
 CREATE FUNCTION etl.has_table(schema text, name text) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT
                      FROM pg_class AS class
                     WHERE class.relnamespace = schema::regnamespace
@@ -169,7 +170,7 @@ $$;
 -- A part is made complete first and attached then: attaching blocks no reader and no writer.
 -- A vacuum would come too late to be of use, and keep the part from being dropped.
 CREATE FUNCTION etl.make_staging(feed text, batch bigint) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     part text := format('%s_%s', feed, batch);
 BEGIN
@@ -193,7 +194,7 @@ END $$;
 
 -- Without statistics the planner takes a fresh batch for a handful of rows.
 CREATE FUNCTION etl.analyze_staging(feed text, batch bigint) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     part text := format('%s_%s', feed, batch);
 BEGIN
@@ -202,11 +203,24 @@ BEGIN
     END IF;
 END $$;
 
+-- Whether a session lives that works on the batch. A volatile function sees what was committed by
+-- now, not only what had been when the statement began that calls it.
+CREATE FUNCTION etl.has_holder(batch bigint) RETURNS boolean
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT
+                     FROM etl.batch_step AS step
+                     JOIN pg_stat_activity AS activity
+                       ON activity.pid = step.backend
+                      AND activity.backend_start = step.backend_start
+                    WHERE step.batch_id = has_holder.batch
+                      AND step.ended_at IS NULL)
+$$;
+
 -- The rows that went, or NULL where the part stays for now. Dropping it excludes all who read or
 -- write the feed's staging, be it for an instant: while one of them is busy, nobody waits for that,
 -- and none queues behind who would.
 CREATE FUNCTION etl.drop_staging(feed text, batch bigint) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     part text := format('%s_%s', feed, batch);
     dropped bigint := etl.count_staging(feed, batch);
@@ -224,7 +238,7 @@ EXCEPTION
 END $$;
 
 CREATE FUNCTION etl.delete_log(change_log text, batch bigint) RETURNS bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     deleted bigint;
 BEGIN
@@ -235,7 +249,7 @@ END $$;
 
 -- A month's partition of a fact, made like a part of staging.
 CREATE FUNCTION etl.make_month(parent text, month date) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     first_day date := date_trunc('month', month)::date;
     parent_name text := split_part(parent, '.', 2);

@@ -4,8 +4,9 @@
 -- param $3 after bigint
 --
 -- In the order of their ids, after that of the last. One batch in a transaction: its locks exclude
--- others for as long as that takes. An old batch that somebody loads just now is not dropped.
--- No row says that there is none left; rows_deleted is NULL where the staging is in use.
+-- others for as long as that takes. No row says that there is none left; rows_deleted is NULL where
+-- the staging is in use or a session works on the batch, which may be between two transactions.
+-- None begins to while its row is locked.
 WITH over AS MATERIALIZED (
     SELECT batch.id, batch.workflow
       FROM etl.batch AS batch
@@ -16,17 +17,14 @@ WITH over AS MATERIALIZED (
        AND batch.id > $3
        AND batch.staging_cleared_at IS NULL
        AND (batch.state IN ('complete', 'superseded')
-            OR COALESCE(batch.staged_at, batch.opened_at) < clock_timestamp() - $2::interval
-            AND NOT EXISTS (SELECT
-                              FROM etl.batch_step AS step
-                             WHERE step.batch_id = batch.id
-                               AND step.ended_at IS NULL
-                               AND step.started_at >= clock_timestamp() - $2::interval))
+            OR COALESCE(batch.staged_at, batch.opened_at) < clock_timestamp() - $2::interval)
      ORDER BY batch.id
      LIMIT 1
        FOR UPDATE OF batch SKIP LOCKED
 ), dropped AS MATERIALIZED (
-    SELECT over.id, etl.drop_staging(over.workflow, over.id) AS rows
+    SELECT over.id,
+           CASE WHEN NOT etl.has_holder(over.id) THEN etl.drop_staging(over.workflow, over.id) END
+           AS rows
       FROM over
 ), cleared AS (
     UPDATE etl.batch AS batch

@@ -167,7 +167,7 @@ $$;
 -- case_variant counts new keys that only differ by case from one that is there.
 CREATE FUNCTION warehouse.infer_contexts(keys text[], batch bigint)
     RETURNS TABLE (members_inferred bigint, case_variant bigint)
-    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     parents text[];
     added bigint;
