@@ -108,7 +108,7 @@ def what_the_loader_made_for_itself_is_not_run_with_the_owner_s_rights():
         "make_staging('form', 1)",
         "analyze_staging('form', 1)",
         "drop_staging('form', 1)",
-        "make_month('form_fact', '2024-01-01')",
+        "make_month('warehouse.form_fact', '2024-01-01')",
     ):
         try:
             loader.run(f"SELECT etl.{call}")

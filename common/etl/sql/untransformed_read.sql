@@ -8,12 +8,6 @@ SELECT batch.id::text AS id
    AND batch.read_number < $2
    AND batch.state IN ('open', 'staged', 'failed')
    AND (batch.staged_at IS NOT NULL
-        OR EXISTS (SELECT
-                     FROM etl.batch_step AS step
-                     JOIN pg_catalog.pg_stat_activity AS activity
-                       ON activity.pid = step.backend
-                      AND activity.backend_start = step.backend_start
-                    WHERE step.batch_id = batch.id
-                      AND step.ended_at IS NULL))
+        OR etl.has_holder(batch.id))
  ORDER BY batch.read_number
  LIMIT 1;
